@@ -1,0 +1,1 @@
+"""Holdfast keeps MongoDB databases restorable."""

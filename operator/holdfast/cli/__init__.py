@@ -1,0 +1,51 @@
+"""The ``holdfast`` command: thin; each command parses, calls one service, prints.
+
+Standard output holds results only; everything said on the way goes to standard error.
+"""
+
+import sys
+
+import typer
+
+from holdfast.cli import backup, list_backups, restore, show, verify
+from holdfast.cli.console import print_error
+from holdfast.errors import HoldfastError
+from holdfast.version import VERSION
+
+app = typer.Typer(
+    name="holdfast",
+    help="Keep MongoDB databases restorable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holdfast {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it."),
+) -> None:
+    del version
+
+
+app.command("backup")(backup.backup)
+app.command("list")(list_backups.list_backups)
+app.command("show")(show.show)
+app.command("verify")(verify.verify_backup)
+app.command("restore")(restore.restore_backup)
+
+
+def main() -> None:
+    """Run the command line. Every error of ours ends in one or two lines and its exit code, never in a traceback."""
+    try:
+        app()
+    except HoldfastError as error:
+        print_error(error)
+        sys.exit(error.exit_code)

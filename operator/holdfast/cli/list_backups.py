@@ -1,0 +1,46 @@
+"""``holdfast list``."""
+
+from contextlib import closing
+
+from holdfast.cli.console import human_bytes, print_json, print_table
+from holdfast.cli.options import Json, RepositoryOption, UriFile, repository_at
+from holdfast.cli.report import backup_report
+from holdfast.repository.manifest import Manifest, timestamp
+
+
+def list_backups(repository: RepositoryOption, uri_file: UriFile = None, json: Json = False) -> None:
+    """List the backups of a repository, newest first."""
+    with closing(repository_at(repository, uri_file)) as opened:
+        opened.open()
+        manifests = list(opened.manifests())
+    if json:
+        print_json([backup_report(manifest) for manifest in manifests])
+        return
+    header = (
+        "BACKUP",
+        "DATABASE",
+        "POLICY",
+        "COMPLETED",
+        "DOCUMENTS",
+        "SIZE",
+        "STORED",
+        "NEW",
+        "CONSISTENCY",
+        "STATE",
+    )
+    print_table(header, (_row(manifest) for manifest in manifests))
+
+
+def _row(manifest: Manifest) -> tuple[str, ...]:
+    return (
+        manifest.backup_id,
+        manifest.database,
+        "/".join(filter(None, (manifest.policy.namespace, manifest.policy.name))) if manifest.policy else "-",
+        timestamp(manifest.completion_time),
+        str(manifest.documents),
+        human_bytes(manifest.logical_bytes),
+        human_bytes(manifest.stored_bytes),
+        human_bytes(manifest.new_bytes),
+        manifest.consistency.level.value,
+        "partial" if manifest.partial else "complete",
+    )

@@ -1,0 +1,67 @@
+"""Options that several commands share, and how they become a source or a repository."""
+
+import os
+import signal
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+
+from holdfast.errors import SecretMissing
+from holdfast.repository.repository import Repository
+from holdfast.wiring import LEVEL, open_repository, open_store, read_uri
+
+VARIABLE = "MONGODB_URI"
+
+RepositoryOption = Annotated[
+    str,
+    typer.Option(
+        "--repository",
+        metavar="REPO",
+        help="Where backups lie: mongodb: (beside the source), mongodb:DATABASE, or mongodb+file:PATH.",
+    ),
+]
+UriFile = Annotated[
+    Path | None,
+    typer.Option("--uri-file", metavar="PATH", help=f"File with the MongoDB URI; else the variable {VARIABLE}."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Backup = Annotated[str, typer.Argument(metavar="BACKUP", help="An id, a unique prefix of one, or latest.")]
+
+
+def uri_given(uri_file: Path | None) -> tuple[str | None, str]:
+    """The MongoDB URI, if one is given, and where it came from."""
+    if uri_file:
+        origin = f"file {uri_file}"
+        return read_uri(uri_file, origin=origin), origin
+    return os.environ.get(VARIABLE) or None, f"the variable {VARIABLE}"
+
+
+def uri_needed(uri_file: Path | None) -> tuple[str, str]:
+    """Like ``uri_given``; SecretMissing if there is none."""
+    uri, origin = uri_given(uri_file)
+    if uri is None:
+        raise SecretMissing("No MongoDB URI is given.", hint=f"Set {VARIABLE}, or give --uri-file PATH.")
+    return uri, origin
+
+
+def repository_at(
+    address: str, uri_file: Path | None, *, database: str | None = None, level: int = LEVEL
+) -> Repository:
+    """The repository at an address, opened as far as the store; its format is checked by ``Repository.open``."""
+    uri, origin = uri_given(uri_file)
+    return open_repository(open_store(address, uri=uri, uri_origin=origin, database=database), level=level)
+
+
+def stop_on_signals() -> Event:
+    """An event that the first SIGINT or SIGTERM sets; the second ends the process at once."""
+    stop = Event()
+
+    def ask(number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask)
+    return stop

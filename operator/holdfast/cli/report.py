@@ -1,0 +1,19 @@
+"""A backup as JSON, under the names of a BackupRun's status."""
+
+from typing import Any
+
+from holdfast.domain.phases import Phase
+from holdfast.repository.manifest import Manifest
+
+
+def backup_report(manifest: Manifest) -> dict[str, Any]:
+    """What ``backup``, ``list`` and ``show`` print for one backup."""
+    phase = Phase.PARTIALLY_FAILED if manifest.partial else Phase.SUCCEEDED
+    return {
+        **manifest.status(),
+        "phase": phase.value,
+        "database": manifest.database,
+        "policy": manifest.policy.model_dump(by_alias=True) if manifest.policy else None,
+        "server": manifest.server.model_dump(by_alias=True, exclude_none=True),
+        "warnings": list(manifest.warnings),
+    }

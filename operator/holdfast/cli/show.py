@@ -1,0 +1,58 @@
+"""``holdfast show``."""
+
+from contextlib import closing
+
+import typer
+
+from holdfast.cli.console import human_bytes, print_json, print_table
+from holdfast.cli.options import Backup, Json, RepositoryOption, UriFile, repository_at
+from holdfast.cli.report import backup_report
+from holdfast.repository.manifest import timestamp
+
+
+def show(backup: Backup, repository: RepositoryOption, uri_file: UriFile = None, json: Json = False) -> None:
+    """Show one backup: when, from where, how consistent, and each collection."""
+    with closing(repository_at(repository, uri_file)) as opened:
+        opened.open()
+        manifest = opened.resolve(backup)
+    if json:
+        print_json(backup_report(manifest))
+        return
+    server = manifest.server
+    at = manifest.consistency.cluster_time
+    for name, value in (
+        ("Backup", manifest.backup_id),
+        (
+            "Policy",
+            f"{manifest.policy.namespace}/{manifest.policy.name}".strip("/") if manifest.policy else "-",
+        ),
+        ("Database", manifest.database),
+        ("Server", f"MongoDB {server.version}, {server.topology}"),
+        ("Started", timestamp(manifest.start_time)),
+        ("Completed", timestamp(manifest.completion_time)),
+        ("Consistency", manifest.consistency.level.value + (f" at cluster time {at}" if at else "")),
+        ("Documents", str(manifest.documents)),
+        ("Size", human_bytes(manifest.logical_bytes)),
+        ("Stored", f"{human_bytes(manifest.stored_bytes)}, of which new {human_bytes(manifest.new_bytes)}"),
+    ):
+        typer.echo(f"{name + ':':<13}{value}")
+    for warning in manifest.warnings:
+        typer.echo(f"{'Warning:':<13}{warning}")
+    typer.echo("")
+    print_table(
+        ("COLLECTION", "TYPE", "DOCUMENTS", "SIZE", "STORED", "NEW", "CHUNKS", "INDEXES", "STATE"),
+        (
+            (
+                c.name,
+                c.type,
+                str(c.documents),
+                human_bytes(c.logical_bytes),
+                human_bytes(c.stored_bytes),
+                human_bytes(c.new_bytes),
+                str(c.chunks),
+                str(len(c.indexes)),
+                f"FAILED: {c.error}" if c.error else "complete",
+            )
+            for c in manifest.collections
+        ),
+    )

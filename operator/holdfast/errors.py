@@ -1,0 +1,134 @@
+"""Every error that Holdfast raises on purpose, in one tree.
+
+::
+
+    HoldfastError
+    ├── InvalidInput                exit 2   what the user gave is wrong: do not retry
+    │   ├── InvalidSpec                      a policy, a run or an option makes no sense
+    │   ├── InvalidUri                       a MongoDB URI or a repository address cannot be read
+    │   ├── SecretMissing                    a Secret, or a key in it, is not there
+    │   ├── AuthenticationFailed             the server refused the user or the password
+    │   ├── NotAuthorized                    the user is known but lacks a privilege
+    │   ├── BackupNotFound                   no backup, or more than one, answers to a name
+    │   └── TargetNotEmpty                   a restore would meet data that is there already
+    ├── Unavailable                 exit 75  something outside did not answer: try again later
+    │   ├── SourceUnavailable                the database that is backed up, or restored into
+    │   ├── StoreUnavailable                 the place where backups lie
+    │   ├── ClusterUnavailable               the Kubernetes API
+    │   ├── SnapshotLost                     the server no longer has the snapshot we read at
+    │   └── Interrupted                      a signal asked us to stop
+    └── OperationFailed             exit 1   it was tried, and it did not work
+        ├── CollectionFailed                 one collection could not be backed up or restored
+        ├── DamagedBackup                    stored bytes are not what was stored
+        ├── StoreFull                        the place where backups lie has no room
+        ├── RepositoryTooNew                 a newer Holdfast wrote this repository
+        └── ConsistencyUnavailable           ``consistency: Required`` cannot be had here
+
+A message names the object and says what is wrong; ``hint`` says what to do next. Neither ever holds a secret: text
+that comes from a driver goes through the adapter that raised it, and that adapter takes credentials out.
+"""
+
+from typing import ClassVar
+
+
+class HoldfastError(Exception):
+    """The root. ``reason`` is the CamelCase word that conditions and events show."""
+
+    reason: ClassVar[str] = "Error"
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class InvalidInput(HoldfastError):
+    reason = "InvalidInput"
+    exit_code = 2
+
+
+class InvalidSpec(InvalidInput):
+    reason = "InvalidSpec"
+
+
+class InvalidUri(InvalidInput):
+    reason = "InvalidUri"
+
+
+class SecretMissing(InvalidInput):
+    reason = "SecretMissing"
+
+
+class AuthenticationFailed(InvalidInput):
+    reason = "AuthenticationFailed"
+
+
+class NotAuthorized(InvalidInput):
+    reason = "NotAuthorized"
+
+
+class BackupNotFound(InvalidInput):
+    reason = "BackupNotFound"
+
+
+class TargetNotEmpty(InvalidInput):
+    reason = "TargetNotEmpty"
+
+
+class Unavailable(HoldfastError):
+    reason = "Unavailable"
+    exit_code = 75
+    retryable = True
+
+
+class SourceUnavailable(Unavailable):
+    reason = "SourceUnavailable"
+
+
+class StoreUnavailable(Unavailable):
+    reason = "StoreUnavailable"
+
+
+class ClusterUnavailable(Unavailable):
+    reason = "ClusterUnavailable"
+
+
+class SnapshotLost(Unavailable):
+    reason = "SnapshotLost"
+
+
+class Interrupted(Unavailable):
+    reason = "Interrupted"
+
+
+class OperationFailed(HoldfastError):
+    reason = "OperationFailed"
+
+
+class CollectionFailed(OperationFailed):
+    reason = "CollectionFailed"
+
+
+class DamagedBackup(OperationFailed):
+    reason = "DamagedBackup"
+
+
+class StoreFull(OperationFailed):
+    reason = "StoreFull"
+
+
+class RepositoryTooNew(OperationFailed):
+    reason = "RepositoryTooNew"
+
+
+class ConsistencyUnavailable(OperationFailed):
+    reason = "ConsistencyUnavailable"
+
+
+EXIT_PARTIAL = 3
+"""Exit code of a backup or restore that is good in part."""

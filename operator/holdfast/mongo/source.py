@@ -1,0 +1,146 @@
+"""A database that is backed up, read raw, at one cluster time, from one member."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+from bson.binary import UUID_SUBTYPE, Binary
+from bson.timestamp import Timestamp
+from pymongo.errors import OperationFailure
+
+from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable
+from holdfast.mongo.catalogue import BUCKETS, list_collections
+from holdfast.mongo.client import Client
+from holdfast.mongo.errors import COLLECTION_UUID_MISMATCH, CURSOR_KILLED, NAMESPACE_NOT_FOUND, translate
+from holdfast.mongo.wire import find
+from holdfast.ports import ClusterTime, CollectionInfo, Estimate, ServerInfo
+
+_SNAPSHOT_READS = (5, 0)
+_CAPPED_SNAPSHOTS = (6, 3)
+_COLLECTION_UUID = (6, 0)
+
+
+class MongoSource:
+    """Implements :class:`holdfast.ports.Source`. The client must stay with one member (``OneMember``)."""
+
+    def __init__(self, client: Client, database: str, *, origin: str) -> None:
+        self.database = database
+        self._client, self._origin = client, origin
+        self._db = client.get_database(database)
+        self._preference = client.read_preference
+
+    def server(self) -> ServerInfo:
+        return self._server
+
+    def catalogue(self) -> list[CollectionInfo]:
+        with self._translated(f"Listing the collections of {self.database!r}"):
+            return list_collections(self._db, self._preference)
+
+    def estimate(self, collection: CollectionInfo) -> Estimate:
+        if collection.type == "view" or collection.problem:
+            return Estimate()
+        try:
+            with self._translated("Estimating"):
+                stats = self._command({"collStats": self._data_name(collection)})
+        except NotAuthorized:
+            return Estimate()
+        return Estimate(int(stats.get("count", 0)), int(stats.get("size", 0)), int(stats.get("storageSize", 0)))
+
+    def cluster_time(self) -> ClusterTime | None:
+        if self._server.topology != "replicaSet" or self._version < _SNAPSHOT_READS:
+            return None
+        with self._translated("Asking for the cluster time"):
+            hello = self._client.admin.command("hello", read_preference=self._preference)
+        # Not the majority's time: that may be older than what a catalogue read before has shown. The server lets a
+        # read at this time wait until a majority has it.
+        time = hello["lastWrite"]["opTime"]["ts"]
+        return ClusterTime(time.time, time.inc)
+
+    def can_snapshot(self, collection: CollectionInfo) -> bool:
+        return not collection.capped or self._version >= _CAPPED_SNAPSHOTS
+
+    def count(self, collection: CollectionInfo, at: ClusterTime | None) -> int:
+        command: dict[str, Any] = {
+            "aggregate": self._data_name(collection),
+            "pipeline": [{"$group": {"_id": None, "count": {"$sum": 1}}}],
+            "cursor": {},
+        } | self._read_concern(at)
+        with self._translated(f"Counting {collection.name!r}"), self._client.start_session() as session:
+            reply = self._command(command, session=session)
+        batch = reply["cursor"]["firstBatch"]
+        return int(batch[0]["count"]) if batch else 0
+
+    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        command: dict[str, Any] = {"find": self._data_name(collection), "filter": {}} | self._read_concern(at)
+        if not collection.capped and (_has_id_index(collection) or collection.type == "timeseries"):
+            command["hint"] = {"_id": 1}
+        if self._version >= _COLLECTION_UUID and collection.data_uuid:
+            command["collectionUUID"] = Binary(collection.data_uuid, UUID_SUBTYPE)
+        try:
+            with (
+                self._translated(f"Reading collection {collection.name!r}"),
+                self._client.start_session(causal_consistency=False) as session,
+                _gone(collection.name),
+            ):
+                yield from find(self._db, session, command, self._preference)
+        except NotAuthorized as error:
+            raise NotAuthorized(
+                error.message, hint="Give the user the role `read` on the database, or `backup` on admin."
+            ) from error
+
+    def close(self) -> None:
+        self._client.close()
+
+    @cached_property
+    def _server(self) -> ServerInfo:
+        with self._translated("Asking the server what it is"):
+            hello = self._client.admin.command("hello", read_preference=self._preference)
+            build = self._client.admin.command("buildInfo", read_preference=self._preference)
+        if hello.get("msg") == "isdbgrid":
+            return ServerInfo(build["version"], "sharded")
+        if name := hello.get("setName"):
+            return ServerInfo(build["version"], "replicaSet", name)
+        return ServerInfo(build["version"], "standalone")
+
+    @cached_property
+    def _version(self) -> tuple[int, int]:
+        major, minor = self._server.version.split(".")[:2]
+        return int(major), int(minor)
+
+    def _command(self, command: dict[str, Any], **options: Any) -> dict[str, Any]:
+        return self._db.command(command, read_preference=self._preference, **options)
+
+    def _translated(self, action: str) -> Any:
+        return translate(self._origin, SourceUnavailable, action)
+
+    @staticmethod
+    def _data_name(collection: CollectionInfo) -> str:
+        return BUCKETS + collection.name if collection.type == "timeseries" else collection.name
+
+    @staticmethod
+    def _read_concern(at: ClusterTime | None) -> dict[str, Any]:
+        if at is None:
+            return {}
+        return {"readConcern": {"level": "snapshot", "atClusterTime": Timestamp(at.seconds, at.increment)}}
+
+
+def _has_id_index(collection: CollectionInfo) -> bool:
+    # {_id: 1}, whatever the index is called; a clustered collection lists its own as one too.
+    return any(b"\x03key\0\x0e\0\0\0\x10_id\0\x01\0\0\0\0" in index for index in collection.indexes)
+
+
+class _gone:  # noqa: N801 (used like a function)
+    """A collection that is dropped, renamed or made anew while it is read is that collection's failure."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        gone = {COLLECTION_UUID_MISMATCH, NAMESPACE_NOT_FOUND, *CURSOR_KILLED}
+        if isinstance(error, OperationFailure) and error.code in gone:
+            raise CollectionFailed(
+                f"Collection {self._name!r} was dropped, renamed or made anew during the backup."
+            ) from error

@@ -1,0 +1,118 @@
+"""A database that is restored into, written raw."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import WriteConcern
+from pymongo.errors import BulkWriteError
+
+from holdfast.errors import CollectionFailed, SourceUnavailable
+from holdfast.mongo.catalogue import BUCKETS, list_collections
+from holdfast.mongo.client import Client
+from holdfast.mongo.errors import translate
+from holdfast.mongo.source import MongoSource
+from holdfast.ports import ClusterTime, CollectionInfo, CollectionType, ServerInfo
+
+_BATCH_DOCUMENTS = 5_000
+_BATCH_BYTES = 12 * 1024 * 1024
+
+
+class MongoTarget:
+    """Implements :class:`holdfast.ports.Target`. Writes go to the primary; ``settle`` waits for a majority."""
+
+    def __init__(self, client: Client, database: str, *, origin: str) -> None:
+        self.database = database
+        self._client, self._origin = client, origin
+        self._db = client.get_database(database, write_concern=WriteConcern(w=1))
+        self._reader = MongoSource(client, database, origin=origin)
+
+    def server(self) -> ServerInfo:
+        return self._reader.server()
+
+    def existing(self) -> set[str]:
+        with self._translated(f"Listing the collections of {self.database!r}"):
+            return set(self._db.list_collection_names())
+
+    def create(self, name: str, options: bytes, kind: CollectionType) -> None:
+        del kind  # the options say it: viewOn, timeseries
+        with self._translated(f"Creating {name!r} in {self.database!r}"):
+            # One level is decoded, so that the command can be extended; the values stay raw.
+            self._db.command({"create": name, **RawBSONDocument(options)})
+
+    def insert(self, name: str, kind: CollectionType, documents: Iterable[bytes], *, ordered: bool) -> None:
+        collection = self._client.get_database(self.database, write_concern=WriteConcern(w=1)).get_collection(
+            BUCKETS + name if kind == "timeseries" else name
+        )
+        with self._translated(f"Inserting into {name!r} in {self.database!r}"):
+            for batch in _batches(documents):
+                try:
+                    collection.insert_many(batch, ordered=ordered, bypass_document_validation=True)
+                except BulkWriteError as error:
+                    failed = error.details.get("writeErrors", [])
+                    first = failed[0].get("errmsg", "") if failed else "the write was not confirmed"
+                    raise CollectionFailed(
+                        f"The server refused {len(failed)} documents of collection {name!r}; the first: {first[:200]}"
+                    ) from error
+
+    def create_indexes(self, name: str, options: bytes, indexes: Sequence[bytes]) -> None:
+        simple_by_default = "collation" not in RawBSONDocument(options)
+        specifications = [
+            _index(raw, simple_by_default=simple_by_default) for raw in indexes if not _made_with_the_collection(raw)
+        ]
+        if specifications:
+            with self._translated(f"Building indexes of {name!r} in {self.database!r}"):
+                self._db.command({"createIndexes": name, "indexes": specifications})
+
+    def settle(self) -> None:
+        with self._translated("Waiting for a majority of the members"):
+            majority = {"w": "majority", "wtimeout": 600_000}
+            # The server refuses a barrier without a write; a no-op on a collection that is not there is one.
+            self._db.command({"delete": "holdfast_barrier", "deletes": [{"q": {"_id": 0}, "limit": 1}],
+                              "writeConcern": majority})  # fmt: skip
+
+    def catalogue(self) -> list[CollectionInfo]:
+        with self._translated(f"Listing the collections of {self.database!r}"):
+            return list_collections(self._db, self._client.read_preference)
+
+    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        return self._reader.read(collection, at)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _translated(self, action: str) -> Any:
+        return translate(self._origin, SourceUnavailable, action)
+
+
+def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:
+    batch: list[RawBSONDocument] = []
+    size = 0
+    for document in documents:
+        if batch and (len(batch) >= _BATCH_DOCUMENTS or size + len(document) > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(RawBSONDocument(document))
+        size += len(document)
+    if batch:
+        yield batch
+
+
+def _made_with_the_collection(raw: bytes) -> bool:
+    index = RawBSONDocument(raw)
+    return index["name"] == "_id_" or bool(index.get("clustered"))
+
+
+def _index(raw: bytes, *, simple_by_default: bool) -> dict[str, Any] | RawBSONDocument:
+    """The index as it was listed. ``ns`` comes from servers before 4.4 and is refused by newer ones.
+
+    listIndexes leaves the collation out where it is the simple one; on a collection with another default it must be
+    said, or the index inherits that default.
+    """
+    index = RawBSONDocument(raw)
+    if (simple_by_default or "collation" in index) and "ns" not in index:
+        return index
+    fields = {key: value for key, value in index.items() if key != "ns"}
+    if not simple_by_default:
+        fields.setdefault("collation", {"locale": "simple"})
+    return fields

@@ -1,0 +1,289 @@
+"""Every door to the outside, as a Protocol, on one page.
+
+Services know these and nothing behind them. Adapters (``mongo``, ``stores``, ``kube``) implement them; the shipped
+fakes pass the same contract tests as the real ones. All calls block; every adapter has time-outs of its own and
+raises errors of :mod:`holdfast.errors` only.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+Labels = Mapping[str, str | int | datetime]
+
+Clock = Callable[[], datetime]
+"""The present moment, in UTC and aware. Time is always a parameter."""
+
+
+# --- where a repository lives ---------------------------------------------------------------------------------------
+
+
+class Store(Protocol):
+    """Immutable objects under string keys such as ``chunks/ab/abcd…``; the contract is ``tests/…/store_contract.py``.
+
+    ``StoreUnavailable`` when it does not answer, ``AuthenticationFailed`` or ``NotAuthorized`` when it refuses.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages. Never holds credentials."""
+        ...
+
+    def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
+        """Store ``data`` under ``key`` unless the key exists. True if this call stored it.
+
+        Atomic: a reader sees the whole object or none. ``labels`` are for people and indexes (the MongoDB store keeps
+        them as searchable fields); nothing reads them back.
+        """
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """The object, or None if there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Stored bytes of the object, or None if there is none (or if it is not whole)."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys that start with ``prefix``, in ascending order."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; no error if there is none."""
+        ...
+
+    def check_writable(self) -> None:
+        """Prove that objects can be created and deleted here, leaving nothing behind."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Room that is left, or None where that cannot be known."""
+        ...
+
+    def close(self) -> None: ...
+
+
+# --- the database that is backed up ---------------------------------------------------------------------------------
+
+CollectionType = Literal["collection", "view", "timeseries"]
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    version: str
+    topology: Literal["replicaSet", "standalone", "sharded"]
+    replica_set: str | None = None
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """One entry of the catalogue. ``options`` and ``indexes`` are BSON documents as the server sent them."""
+
+    name: str
+    type: CollectionType
+    options: bytes
+    indexes: tuple[bytes, ...]
+    uuid: bytes | None
+    """16 bytes; None for views and time-series collections."""
+    data_uuid: bytes | None = None
+    """Of the collection that holds the documents: its own, or that of the buckets of a time-series collection."""
+    capped: bool = False
+    problem: str | None = None
+    """Why its indexes could not be listed (a missing privilege, as a rule); such a collection cannot be backed up."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a collection's metadata says of its size. Good enough for progress and for the room that is needed."""
+
+    documents: int = 0
+    logical_bytes: int = 0
+    storage_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ClusterTime:
+    """A BSON timestamp: seconds since the epoch, and a counter within that second."""
+
+    seconds: int
+    increment: int
+
+    def __str__(self) -> str:
+        return f"{self.seconds}.{self.increment}"
+
+
+class Source(Protocol):
+    """A MongoDB database, for reading. Raises SourceUnavailable, AuthenticationFailed, NotAuthorized, SnapshotLost."""
+
+    database: str
+
+    def server(self) -> ServerInfo: ...
+
+    def catalogue(self) -> list[CollectionInfo]:
+        """All collections that a backup may hold, sorted by name; system collections are left out as mongodump does."""
+        ...
+
+    def estimate(self, collection: CollectionInfo) -> Estimate: ...
+
+    def cluster_time(self) -> ClusterTime | None:
+        """A time at which all collections can be read together, or None where the server has no snapshots.
+
+        It is not earlier than anything that a call made before this one has seen.
+        """
+        ...
+
+    def count(self, collection: CollectionInfo, at: ClusterTime | None) -> int:
+        """The exact number of documents, at ``at`` where that is given."""
+        ...
+
+    def can_snapshot(self, collection: CollectionInfo) -> bool:
+        """False for a kind of collection that this server cannot read at a cluster time (capped ones, before 6.1)."""
+        ...
+
+    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        """The documents in batches: in ``_id`` order, or in natural order for a capped collection.
+
+        Never decoded. CollectionFailed if the collection was dropped, renamed or made anew meanwhile.
+        """
+        ...
+
+    def close(self) -> None: ...
+
+
+# --- the database that is restored into -----------------------------------------------------------------------------
+
+
+class Target(Protocol):
+    """A MongoDB database, for writing. The same errors as Source; CollectionFailed for any refused write."""
+
+    database: str
+
+    def server(self) -> ServerInfo: ...
+
+    def existing(self) -> set[str]:
+        """Names of all collections and views that are there."""
+        ...
+
+    def create(self, name: str, options: bytes, kind: CollectionType) -> None:
+        """Create a collection or a view with its options as they were backed up."""
+        ...
+
+    def insert(self, name: str, kind: CollectionType, documents: Iterable[bytes], *, ordered: bool) -> None:
+        """Insert raw documents. Any write error raises."""
+        ...
+
+    def create_indexes(self, name: str, options: bytes, indexes: Sequence[bytes]) -> None: ...
+
+    def settle(self) -> None:
+        """Wait until a majority of the members holds all that was written."""
+        ...
+
+    def catalogue(self) -> list[CollectionInfo]: ...
+
+    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]: ...
+
+    def close(self) -> None: ...
+
+
+# --- who is told ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Advance:
+    """How far a run is. ``total_*`` are estimates from metadata."""
+
+    collection: str
+    documents: int
+    logical_bytes: int
+    new_bytes: int
+    total_documents: int
+    total_bytes: int
+    done: Sequence[str] = field(default_factory=tuple)
+
+
+class Progress(Protocol):
+    """Where a use case reports. Calls are cheap; an implementation decides how often it shows anything.
+
+    An implementation must not raise: a report that cannot be delivered never fails a backup.
+    """
+
+    def phase(self, name: str, message: str = "") -> None: ...
+
+    def advance(self, report: Advance) -> None: ...
+
+    def warn(self, message: str) -> None: ...
+
+
+# --- the Kubernetes cluster -----------------------------------------------------------------------------------------
+
+KubeObject = dict[str, Any]
+"""An object of the Kubernetes API as JSON."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of object, and the words of its address."""
+
+    api_version: str
+    name: str
+    plural: str
+
+
+BACKUP_POLICY = Kind("holdfast.dev/v1alpha1", "BackupPolicy", "backuppolicies")
+BACKUP_RUN = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns")
+CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
+JOB = Kind("batch/v1", "Job", "jobs")
+POD = Kind("v1", "Pod", "pods")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+EVENT = Kind("v1", "Event", "events")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+
+
+class Cluster(Protocol):
+    """The Kubernetes API; the contract is ``tests/support/cluster_contract.py``.
+
+    ClusterUnavailable when it does not answer, NotAuthorized when it forbids, InvalidSpec when it finds an object
+    invalid. What is not there is None, never an error.
+    """
+
+    def get(self, kind: Kind, namespace: str, name: str) -> KubeObject | None: ...
+
+    def list(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[KubeObject]:
+        """All objects of a kind with all of these labels; of all namespaces if none is named."""
+        ...
+
+    def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
+        """The new object, or None if one of its name exists."""
+        ...
+
+    def apply(self, kind: Kind, body: KubeObject) -> KubeObject:
+        """Server-side apply as field manager ``holdfast``, taking the fields in ``body`` from whoever holds them."""
+        ...
+
+    def patch(self, kind: Kind, current: KubeObject, changes: Mapping[str, Any]) -> KubeObject | None:
+        """A JSON merge patch of ``current``. None if it is gone, or was changed since it was read."""
+        ...
+
+    def patch_status(self, kind: Kind, current: KubeObject, changes: Mapping[str, Any]) -> KubeObject | None:
+        """The same for its status; ``changes`` are those of the status itself."""
+        ...
+
+    def delete(self, kind: Kind, current: KubeObject) -> bool:
+        """Delete exactly this object, with what it owns, without waiting. False if it is gone."""
+        ...
+
+    def events(self, about: KubeObject, reason: str) -> Sequence[KubeObject]:
+        """Events of one reason about one object."""
+        ...
+
+    def record(
+        self, about: KubeObject, kind: Kind, event: Literal["Normal", "Warning"], reason: str, note: str
+    ) -> None:
+        """Record an event. Never raises: an event is a courtesy."""
+        ...

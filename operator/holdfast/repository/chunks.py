@@ -1,0 +1,82 @@
+"""A chunk as a list of chunks names it, and how such a list is written.
+
+A list is text, one JSON object a line, and is stored like any other chunk. Long lists are cut into several, behind
+an entry whose id starts with a zero byte, so that an append changes only the last of them.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+
+from holdfast.errors import DamagedBackup
+from holdfast.repository.documents import split
+
+HASH_MODULUS = 2**256
+_LIST_MAXIMUM = 16_384
+_LIST_MINIMUM = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkRef:
+    """What a backup knows of one of its chunks."""
+
+    id: bytes
+    """SHA-256 of the raw bytes."""
+    documents: int
+    logical_bytes: int
+    stored_bytes: int
+    document_hash: int
+    """Sum of the SHA-256 of each document, modulo 2**256: equal for equal documents in whatever order."""
+
+
+def document_hash(data: bytes) -> tuple[int, int]:
+    """The order-independent hash of the documents in a chunk, and their number. DamagedBackup if it does not parse."""
+    total = count = 0
+    for document in split(data):
+        total += int.from_bytes(sha256(document).digest(), "big")
+        count += 1
+    return total % HASH_MODULUS, count
+
+
+def write_lists(refs: Iterable[ChunkRef]) -> Iterator[bytes]:
+    """The text of the lists that hold ``refs``, in order."""
+    lines: list[str] = []
+    for ref in refs:
+        lines.append(
+            json.dumps(
+                {
+                    "id": ref.id.hex(),
+                    "documents": ref.documents,
+                    "logicalBytes": ref.logical_bytes,
+                    "storedBytes": ref.stored_bytes,
+                    "documentHash": f"{ref.document_hash:064x}",
+                },
+                separators=(",", ":"),
+            )
+        )
+        if len(lines) >= _LIST_MAXIMUM or (len(lines) >= _LIST_MINIMUM and ref.id[0] == 0):
+            yield _text(lines)
+            lines = []
+    if lines:
+        yield _text(lines)
+
+
+def read_list(data: bytes) -> Iterator[ChunkRef]:
+    """The entries of one list. DamagedBackup if it is not one."""
+    try:
+        for line in data.splitlines():
+            entry = json.loads(line)
+            yield ChunkRef(
+                id=bytes.fromhex(entry["id"]),
+                documents=int(entry["documents"]),
+                logical_bytes=int(entry["logicalBytes"]),
+                stored_bytes=int(entry["storedBytes"]),
+                document_hash=int(entry["documentHash"], 16),
+            )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedBackup("A list of chunks cannot be read.") from error
+
+
+def _text(lines: list[str]) -> bytes:
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,106 @@
+"""Just enough BSON to cut a stream of documents without decoding it.
+
+A document is never decoded and encoded again: that would reorder fields and drop duplicates. The facts are those of
+the BSON specification, version 1.1 (bsonspec.org).
+"""
+
+from collections.abc import Callable, Iterator
+from struct import Struct
+
+from holdfast.errors import DamagedBackup
+
+_INT32 = Struct("<i")
+_MINIMUM_SIZE = 5
+_OBJECT_ID = 0x07
+_ID_NAME = b"_id\0"
+
+
+def _fixed(size: int) -> Callable[[bytes, int], int]:
+    return lambda _data, position: position + size
+
+
+def _string(data: bytes, position: int) -> int:
+    return position + 4 + int(_INT32.unpack_from(data, position)[0])
+
+
+def _sized(data: bytes, position: int) -> int:
+    return position + int(_INT32.unpack_from(data, position)[0])
+
+
+def _binary(data: bytes, position: int) -> int:
+    return position + 5 + int(_INT32.unpack_from(data, position)[0])
+
+
+def _regular_expression(data: bytes, position: int) -> int:
+    return data.index(0, data.index(0, position) + 1) + 1
+
+
+def _db_pointer(data: bytes, position: int) -> int:
+    return _string(data, position) + 12
+
+
+_VALUE_END: dict[int, Callable[[bytes, int], int]] = {
+    0x01: _fixed(8),  # double
+    0x02: _string,
+    0x03: _sized,  # document
+    0x04: _sized,  # array
+    0x05: _binary,
+    0x06: _fixed(0),  # undefined
+    0x07: _fixed(12),  # ObjectId
+    0x08: _fixed(1),  # boolean
+    0x09: _fixed(8),  # UTC date
+    0x0A: _fixed(0),  # null
+    0x0B: _regular_expression,
+    0x0C: _db_pointer,
+    0x0D: _string,  # JavaScript
+    0x0E: _string,  # symbol
+    0x0F: _sized,  # JavaScript with scope
+    0x10: _fixed(4),  # int32
+    0x11: _fixed(8),  # timestamp
+    0x12: _fixed(8),  # int64
+    0x13: _fixed(16),  # decimal128
+    0x7F: _fixed(0),  # MaxKey
+    0xFF: _fixed(0),  # MinKey
+}
+
+
+def elements(document: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """The top-level elements of a document: type, name, and where the value starts and ends.
+
+    DamagedBackup if the bytes are not a BSON document.
+    """
+    position = 4
+    try:
+        while (kind := document[position]) != 0:
+            name_end = document.index(0, position + 1)
+            name = document[position + 1 : name_end]
+            end = _VALUE_END[kind](document, name_end + 1)
+            yield kind, name, name_end + 1, end
+            position = end
+    except (IndexError, KeyError, ValueError, OSError) as error:
+        raise DamagedBackup("A document is not valid BSON.") from error
+    if position + 1 != len(document):
+        raise DamagedBackup("A document is not valid BSON: bytes follow its end.")
+
+
+def id_bytes(document: bytes) -> bytes:
+    """The type and value of ``_id``; the whole document where it has none (bucket and system collections may not)."""
+    if document[4] == _OBJECT_ID and document[5:9] == _ID_NAME:
+        return document[9:21]
+    for kind, name, start, end in elements(document):
+        if name == b"_id":
+            return bytes((kind,)) + document[start:end]
+    return document
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """The documents of a chunk, one after the other. DamagedBackup if lengths do not add up."""
+    position, total = 0, len(data)
+    unpack = _INT32.unpack_from
+    while position < total:
+        size = unpack(data, position)[0] if position + 4 <= total else 0
+        end = position + size
+        if size < _MINIMUM_SIZE or end > total:
+            raise DamagedBackup(f"A chunk is not a series of BSON documents: byte {position} of {total}.")
+        yield data[position:end]
+        position = end

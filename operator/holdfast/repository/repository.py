@@ -1,0 +1,177 @@
+"""A repository: chunks and manifests in a store.
+
+Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<backup id>``. Everything but locks is
+created once and never changed.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from uuid import uuid4
+
+import zstandard
+
+from holdfast.errors import BackupNotFound, DamagedBackup, RepositoryTooNew
+from holdfast.ports import Labels, Store
+from holdfast.repository.chunks import ChunkRef, read_list
+from holdfast.repository.manifest import FORMAT_VERSION, CollectionRecord, Manifest, timestamp
+
+MARKER = "holdfast.json"
+_MANIFESTS = "backups/"
+_OBJECT_LIMIT = 256 * 1024 * 1024
+"""No chunk, list of chunks or manifest is larger, raw; more is damage, not data."""
+
+
+class Repository:
+    """Reads and writes the format. Raises StoreUnavailable and its kin from the store, DamagedBackup on bad bytes."""
+
+    def __init__(self, store: Store, *, compression_level: int = 3) -> None:
+        self.store = store
+        self._level = compression_level
+
+    def open(self, *, create: bool = False) -> None:
+        """Check the format marker; with ``create``, write it where there is none.
+
+        RepositoryTooNew if a newer release wrote the repository; BackupNotFound if there is none to read.
+        """
+        data = self.store.read(MARKER)
+        if data is None:
+            if not create:
+                raise BackupNotFound(
+                    f"There is no repository in {self.store.address}.",
+                    hint="Check the address, or take a first backup into it.",
+                )
+            marker = {"product": "holdfast", "format": FORMAT_VERSION, "id": uuid4().hex}
+            self.store.create(MARKER, json.dumps(marker).encode())
+            data = self.store.read(MARKER)
+        try:
+            version = json.loads(data or b"")["format"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedBackup(f"The format marker {MARKER} in {self.store.address} cannot be read.") from error
+        if version != FORMAT_VERSION:
+            raise RepositoryTooNew(
+                f"The repository in {self.store.address} has format {version}; this release reads {FORMAT_VERSION}.",
+                hint="Use a newer release of Holdfast.",
+            )
+
+    def close(self) -> None:
+        self.store.close()
+
+    # --- chunks ---------------------------------------------------------------------------------------------------
+
+    def chunk_size(self, chunk_id: bytes) -> int | None:
+        """Stored bytes of a chunk, or None if the store does not have it whole."""
+        return self.store.size(_chunk_key(chunk_id))
+
+    def write_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> int:
+        """Store a chunk under the id of its bytes; returns the stored size. Harmless when it is there already."""
+        stored = zstandard.ZstdCompressor(level=self._level).compress(data)
+        labels: Labels = {"namespace": namespace, "documents": documents, "logicalBytes": len(data)}
+        self.store.create(_chunk_key(chunk_id), stored, labels)
+        return len(stored)
+
+    def read_chunk(self, chunk_id: bytes) -> bytes:
+        """The raw bytes of a chunk, proven by its id. DamagedBackup if it is missing or not what was stored."""
+        stored = self.store.read(_chunk_key(chunk_id))
+        if stored is None:
+            raise DamagedBackup(f"Chunk {chunk_id.hex()} is missing from {self.store.address}.")
+        data = _decompress(stored, f"Chunk {chunk_id.hex()} in {self.store.address}")
+        if chunk_identity(data) != chunk_id:
+            raise DamagedBackup(f"Chunk {chunk_id.hex()} in {self.store.address} holds other data.")
+        return data
+
+    def chunk_refs(self, collection: CollectionRecord) -> Iterator[ChunkRef]:
+        """The chunks of a collection, in order."""
+        for list_id in collection.chunk_lists:
+            yield from read_list(self.read_chunk(bytes.fromhex(list_id)))
+
+    # --- manifests ------------------------------------------------------------------------------------------------
+
+    def commit(self, manifest: Manifest) -> Manifest:
+        """Store the manifest: from here on the backup exists. Returns what is committed under its id."""
+        labels: Labels = {
+            "policy": f"{manifest.policy.namespace}/{manifest.policy.name}" if manifest.policy else "",
+            "database": manifest.database,
+            "startTime": manifest.start_time,
+            "completionTime": manifest.completion_time,
+            "consistency": manifest.consistency.level.value,
+            "documents": manifest.documents,
+            "logicalBytes": manifest.logical_bytes,
+            "storedBytes": manifest.stored_bytes,
+            "partial": int(manifest.partial),
+        }
+        data = zstandard.ZstdCompressor(level=self._level).compress(manifest.to_json())
+        self.store.create(_MANIFESTS + manifest.backup_id, data, labels)
+        committed = self.find(manifest.backup_id)
+        if committed is None:
+            raise DamagedBackup(
+                f"The manifest of {manifest.backup_id} is not in {self.store.address} after writing it."
+            )
+        return committed
+
+    def find(self, backup_id: str) -> Manifest | None:
+        """The manifest of exactly this id, or None."""
+        stored = self.store.read(_MANIFESTS + backup_id)
+        if stored is None:
+            return None
+        what = f"The manifest of backup {backup_id} in {self.store.address}"
+        manifest = Manifest.from_json(_decompress(stored, what), what)
+        if manifest.backup_id != backup_id:
+            raise DamagedBackup(f"{what} is that of another backup.")
+        return manifest
+
+    def backup_ids(self) -> list[str]:
+        """The ids of all backups, newest first (an id starts with its time)."""
+        return sorted((key.removeprefix(_MANIFESTS) for key in self.store.keys(_MANIFESTS)), reverse=True)
+
+    def manifests(self) -> Iterator[Manifest]:
+        """All backups, newest first."""
+        for backup_id in self.backup_ids():
+            if manifest := self.find(backup_id):
+                yield manifest
+
+    def resolve(self, name: str) -> Manifest:
+        """The backup with this id, this unique prefix of an id, or ``latest``. BackupNotFound otherwise."""
+        ids = self.backup_ids()
+        matches = (
+            ids[:1] if name == "latest" else [i for i in ids if i == name] or [i for i in ids if i.startswith(name)]
+        )
+        if not matches or not name:
+            raise BackupNotFound(
+                f"No backup {name!r} in {self.store.address}.", hint="`holdfast list` shows which there are."
+            )
+        if len(matches) > 1:
+            raise BackupNotFound(
+                f"{name!r} may be any of {len(matches)} backups: {', '.join(matches[:4])} …",
+                hint="Give more of the id.",
+            )
+        manifest = self.find(matches[0])
+        if manifest is None:
+            raise BackupNotFound(f"Backup {matches[0]} was removed a moment ago.")
+        return manifest
+
+
+def chunk_identity(data: bytes) -> bytes:
+    """The id of a chunk: SHA-256 of its raw bytes."""
+    return sha256(data).digest()
+
+
+def new_backup_id(start: datetime, distinction: str) -> str:
+    """An id that sorts by time: ``20261123T020000Z-1a2b3c4d``. The same inputs give the same id."""
+    return f"{timestamp(start).replace('-', '').replace(':', '')}-{sha256(distinction.encode()).hexdigest()[:8]}"
+
+
+def _decompress(stored: bytes, what: str) -> bytes:
+    """One zstd frame. The size that the frame claims is checked first: a flipped bit there asks for any memory."""
+    try:
+        if not 0 <= zstandard.frame_content_size(stored) <= _OBJECT_LIMIT:
+            raise DamagedBackup(f"{what} is damaged: its header is wrong.")
+        return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise DamagedBackup(f"{what} is damaged: it cannot be decompressed.") from error
+
+
+def _chunk_key(chunk_id: bytes) -> str:
+    name = chunk_id.hex()
+    return f"chunks/{name[:2]}/{name}"

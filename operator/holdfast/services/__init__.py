@@ -1,0 +1,1 @@
+"""One use case a file. Services know ports, never the adapters behind them."""

@@ -1,0 +1,1 @@
+"""Where a repository lives. Each module implements :class:`holdfast.ports.Store`."""

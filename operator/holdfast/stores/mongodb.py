@@ -1,0 +1,142 @@
+"""A repository in MongoDB: chunks in ``backupdatas``, everything else in ``backupmetadatas``.
+
+An object is one document whose ``_id`` is its key. One that would pass the server's limit of 16 MB for a document
+has its bytes in parts, stored first under names of their own, so that two writers never mix; the document with the
+key comes last and makes the object exist. Other documents in these collections (an older backup system may have used
+the same names) have other ``_id`` and are not touched.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Any
+
+from bson.binary import Binary
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from holdfast.errors import DamagedBackup, NotAuthorized, StoreUnavailable
+from holdfast.mongo.errors import UNAUTHORIZED, translate
+from holdfast.ports import Labels
+
+METADATA = "backupmetadatas"
+DATA = "backupdatas"
+_PART = 12 * 1024 * 1024
+_PARTS = "parts/"
+_LAST = "\U0010ffff"
+
+Document = dict[str, Any]
+
+
+class MongoStore:
+    """Objects in two collections of ``database``. Written to a majority before a call returns."""
+
+    def __init__(self, client: MongoClient[Document], database: str, *, origin: str) -> None:
+        """``origin`` says in messages where the URI came from; ``client`` is closed with the store."""
+        self._client, self._origin = client, origin
+        self._database = client.get_database(
+            database,
+            write_concern=WriteConcern("majority", wtimeout=60_000),
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        self.address = f"MongoDB database {database!r} ({origin})"
+
+    def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
+        collection = self._collection(key)
+        document: Document = {"_id": key, **(labels or {}), "size": len(data), "createdAt": datetime.now(UTC)}
+        with translate(self._origin, StoreUnavailable, f"writing to {self.address}"):
+            if len(data) <= _PART:
+                document["data"] = Binary(data)
+            else:
+                document["parts"] = self._write_parts(collection, data)
+            try:
+                collection.insert_one(document)
+            except DuplicateKeyError:
+                self._delete_parts(collection, document)
+                return False
+        return True
+
+    def read(self, key: str) -> bytes | None:
+        collection = self._collection(key)
+        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+            document = collection.find_one({"_id": key})
+            if document is None:
+                return None
+            if "parts" not in document:
+                return bytes(document["data"])
+            parts = {d["_id"]: d["data"] for d in collection.find({"_id": {"$in": document["parts"]}})}
+        if len(parts) != len(document["parts"]):
+            raise DamagedBackup(f"Object {key} in {self.address} has lost some of its parts.")
+        return b"".join(bytes(parts[name]) for name in document["parts"])
+
+    def size(self, key: str) -> int | None:
+        collection = self._collection(key)
+        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+            document = collection.find_one({"_id": key}, {"size": 1, "parts": 1})
+            if document is None:
+                return None
+            parts = document.get("parts", ())
+            if parts and collection.count_documents({"_id": {"$in": parts}}) != len(parts):
+                return None
+        return int(document["size"])
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+            names = self._collection(prefix).find({"_id": {"$gte": prefix, "$lt": prefix + _LAST}}, {"_id": 1})
+            for document in names.sort("_id", 1):
+                yield document["_id"]
+
+    def delete(self, key: str) -> None:
+        collection = self._collection(key)
+        with translate(self._origin, StoreUnavailable, f"deleting from {self.address}"):
+            document = collection.find_one_and_delete({"_id": key}, {"parts": 1})
+            if document:
+                self._delete_parts(collection, document)
+
+    def check_writable(self) -> None:
+        for prefix in ("probe/", "chunks/probe/"):
+            key = prefix + token_hex(8)
+            try:
+                self.create(key, b"Holdfast may write here.")
+            except NotAuthorized as error:
+                raise NotAuthorized(
+                    f"The user may not write to {self.address}.",
+                    hint=f"Give it the role readWrite on that database (collections {METADATA} and {DATA}).",
+                ) from error
+            self.delete(key)
+
+    def free_bytes(self) -> int | None:
+        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+            try:
+                stats = self._database.command("dbStats")
+            except OperationFailure as error:
+                if error.code == UNAUTHORIZED:
+                    return None  # a user that may only read and write collections cannot ask
+                raise
+        total, used = stats.get("fsTotalSize"), stats.get("fsUsedSize")
+        return int(total - used) if total and used is not None else None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _collection(self, key: str) -> Collection[Document]:
+        return self._database[DATA if key.startswith("chunks/") else METADATA]
+
+    def _write_parts(self, collection: Collection[Document], data: bytes) -> list[str]:
+        writer = token_hex(8)
+        names = []
+        for number, start in enumerate(range(0, len(data), _PART)):
+            name = f"{_PARTS}{writer}/{number}"
+            collection.insert_one(
+                {"_id": name, "createdAt": datetime.now(UTC), "data": Binary(data[start : start + _PART])}
+            )
+            names.append(name)
+        return names
+
+    def _delete_parts(self, collection: Collection[Document], document: Document) -> None:
+        if parts := document.get("parts"):
+            collection.delete_many({"_id": {"$in": parts}})

@@ -1,0 +1,5 @@
+"""The version of this release, from the package's metadata."""
+
+from importlib.metadata import version
+
+VERSION = version("holdfast")

@@ -1,0 +1,99 @@
+"""The one place where use cases meet adapters."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from holdfast.errors import InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
+from holdfast.mongo.client import OneMember, connect, database_in
+from holdfast.mongo.source import MongoSource
+from holdfast.mongo.target import MongoTarget
+from holdfast.ports import Store
+from holdfast.repository.repository import Repository
+from holdfast.stores.mongodb import MongoStore
+
+LEVEL = 3
+"""zstd's own default: measured to keep up with the wire on two cores."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def read_uri(path: Path, *, origin: str) -> str:
+    """A MongoDB URI from a file; ``origin`` names the file, or the Secret behind it, in messages.
+
+    SecretMissing if there is no such file or nothing in it.
+    """
+    try:
+        uri = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SecretMissing(f"No MongoDB URI: {origin} cannot be read.", hint="Check its name and key.") from error
+    if not uri:
+        raise SecretMissing(f"No MongoDB URI: {origin} is empty.", hint="Put the connection string there.")
+    return uri
+
+
+def open_source(uri: str, database: str | None, *, origin: str, read_preference: str | None = None) -> MongoSource:
+    """The database to back up: the one named, or the one in the URI. InvalidSpec if neither names one."""
+    name = _database(uri, database, origin)
+    options: dict[str, Any] = {"readPreference": read_preference} if read_preference else {}
+    client = connect(uri, origin=origin, server_selector=OneMember(), **options)
+    return MongoSource(client, name, origin=origin)
+
+
+def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
+    """The database to restore into. It may be written for hours: no time-out on a call but those in the URI."""
+    client = connect(uri, origin=origin, readPreference="primary", socketTimeoutMS=0)
+    return MongoTarget(client, database, origin=origin)
+
+
+def open_mongodb_store(uri: str, database: str | None, *, origin: str) -> MongoStore:
+    name = _database(uri, database, origin)
+    client = connect(uri, origin=origin, unavailable=StoreUnavailable, readPreference="primary")
+    return MongoStore(client, name, origin=origin)
+
+
+def open_store(address: str, *, uri: str | None, uri_origin: str, database: str | None) -> Store:
+    """The store behind a repository's address on the command line.
+
+    ``mongodb:`` lies beside the source (``uri``), in ``database`` or the one in the URI; ``mongodb:NAME`` in another
+    database of that server; ``mongodb+file:PATH`` takes another URI from a file. Raises InvalidUri for any other.
+    """
+    kind, _, rest = address.partition(":")
+    if kind == "mongodb" and not rest.startswith("//"):
+        if uri is None:
+            raise InvalidUri(
+                f"The repository {address!r} lies beside the source, and no source is given.",
+                hint="Set MONGODB_URI, or give --uri-file.",
+            )
+        return open_mongodb_store(uri, rest or database, origin=uri_origin)
+    if kind == "mongodb+file" and rest:
+        origin = f"file {rest}"
+        return open_mongodb_store(read_uri(Path(rest), origin=origin), None, origin=origin)
+    if kind in ("mongodb", "mongodb+srv"):
+        # Not quoted: it may hold a password, which is also why it is not taken.
+        raise InvalidUri(
+            "A MongoDB URI is not taken from the command line, where every user of this machine can see it.",
+            hint="Put it into a file and give --repository mongodb+file:PATH.",
+        )
+    raise InvalidUri(
+        f"{kind!r} is not a kind of repository.",
+        hint="There are mongodb: and mongodb+file:PATH in this release.",
+    )
+
+
+def open_repository(store: Store, *, level: int = LEVEL) -> Repository:
+    return Repository(store, compression_level=level)
+
+
+def _database(uri: str, database: str | None, origin: str) -> str:
+    name = database or database_in(uri, origin=origin)
+    if not name:
+        raise InvalidSpec(
+            f"No database is named, neither by its own setting nor in the URI from {origin}.",
+            hint="Add it to the URI (…:27017/NAME?…) or name it.",
+        )
+    if name in {"admin", "config", "local"}:
+        raise InvalidSpec(f"Database {name!r} belongs to the server itself.", hint="Name the application's database.")
+    return name
