@@ -9,6 +9,7 @@
     │   ├── SecretMissing                    a Secret, or a key in it, is not there
     │   ├── AuthenticationFailed             the server refused the user or the password
     │   ├── NotAuthorized                    the user is known but lacks a privilege
+    │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
     ├── Unavailable                 exit 75  something outside did not answer: try again later
@@ -70,6 +71,10 @@ class AuthenticationFailed(InvalidInput):
 
 class NotAuthorized(InvalidInput):
     reason = "NotAuthorized"
+
+
+class InvalidKey(InvalidInput):
+    reason = "InvalidKey"
 
 
 class BackupNotFound(InvalidInput):

@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from holdfast.errors import InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
+from holdfast.domain.database_name import check_database_name
+from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
 from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Store
+from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.stores.mongodb import MongoStore
 
@@ -34,6 +36,15 @@ def read_uri(path: Path, *, origin: str) -> str:
     return uri
 
 
+def read_key(path: Path, *, origin: str) -> bytes:
+    """An encryption key from a file. InvalidKey if there is none in it."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidKey(f"No encryption key: {origin} cannot be read.", hint="Check its name and key.") from error
+    return key_of(text, origin=origin)
+
+
 def open_source(uri: str, database: str | None, *, origin: str, read_preference: str | None = None) -> MongoSource:
     """The database to back up: the one named, or the one in the URI. InvalidSpec if neither names one."""
     name = _database(uri, database, origin)
@@ -44,6 +55,7 @@ def open_source(uri: str, database: str | None, *, origin: str, read_preference:
 
 def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
     """The database to restore into. It may be written for hours: no time-out on a call but those in the URI."""
+    check_database_name(database)
     client = connect(uri, origin=origin, readPreference="primary", socketTimeoutMS=0)
     return MongoTarget(client, database, origin=origin)
 
@@ -83,8 +95,8 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     )
 
 
-def open_repository(store: Store, *, level: int = LEVEL) -> Repository:
-    return Repository(store, compression_level=level)
+def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = None) -> Repository:
+    return Repository(store, compression_level=level, key=key)
 
 
 def _database(uri: str, database: str | None, origin: str) -> str:
@@ -94,6 +106,4 @@ def _database(uri: str, database: str | None, origin: str) -> str:
             f"No database is named, neither by its own setting nor in the URI from {origin}.",
             hint="Add it to the URI (…:27017/NAME?…) or name it.",
         )
-    if name in {"admin", "config", "local"}:
-        raise InvalidSpec(f"Database {name!r} belongs to the server itself.", hint="Name the application's database.")
-    return name
+    return check_database_name(name)

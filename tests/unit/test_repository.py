@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from hashlib import sha256
 
 import pytest
 import zstandard
@@ -15,7 +16,8 @@ from holdfast.errors import BackupNotFound, DamagedBackup, RepositoryTooNew
 from holdfast.repository.chunks import ChunkRef, read_list, write_lists
 from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
-from holdfast.repository.repository import MARKER, Repository, chunk_identity, new_backup_id
+from holdfast.repository.marker import MARKER
+from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.services.verify import verify
 from holdfast.stores.memory import MemoryStore
 
@@ -28,9 +30,9 @@ def store() -> MemoryStore:
     return MemoryStore()
 
 
-@pytest.fixture
-def repository(store: MemoryStore) -> Repository:
-    repository = Repository(store)
+@pytest.fixture(params=[None, b"k" * 32], ids=["clear", "encrypted"])
+def repository(store: MemoryStore, request: pytest.FixtureRequest) -> Repository:
+    repository = Repository(store, key=request.param)
     repository.open(create=True)
     return repository
 
@@ -210,7 +212,7 @@ def test_lists_of_chunks_give_back_what_they_hold(ids: list[bytes]) -> None:
 
 
 def test_an_append_to_a_long_list_keeps_the_lists_before_it() -> None:
-    refs = [ChunkRef(chunk_identity(str(n).encode()), 1, 2, 3, n) for n in range(9_000)]
+    refs = [ChunkRef(sha256(str(n).encode()).digest(), 1, 2, 3, n) for n in range(9_000)]
     before, after = list(write_lists(refs[:8_900])), list(write_lists(refs))
     assert len(before) > 2
     assert after[: len(before) - 1] == before[:-1]

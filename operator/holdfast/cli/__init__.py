@@ -3,12 +3,13 @@
 Standard output holds results only; everything said on the way goes to standard error.
 """
 
+import os
 import sys
 
 import typer
 
-from holdfast.cli import backup, list_backups, restore, show, verify
-from holdfast.cli.console import print_error
+from holdfast.cli import backup, keygen, list_backups, restore, show, verify
+from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
 
@@ -39,6 +40,7 @@ app.command("backup")(backup.backup)
 app.command("list")(list_backups.list_backups)
 app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)
+app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
 
 
@@ -49,3 +51,10 @@ def main() -> None:
     except HoldfastError as error:
         print_error(error)
         sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("HOLDFAST_DEBUG"):
+            raise
+        # The text of an unknown error may hold anything, so only its kind is shown.
+        errors.print(f"error: Holdfast met an unexpected {type(error).__name__}; this is a bug.")
+        errors.print("       Please report it with what you ran; HOLDFAST_DEBUG=1 shows where it happened.")
+        sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.console import human_bytes, print_json, progress
-from holdfast.cli.options import Json, RepositoryOption, UriFile, repository_at, stop_on_signals, uri_needed
+from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals, uri_needed
 from holdfast.cli.report import backup_report
 from holdfast.domain.consistency import Consistency
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
@@ -39,6 +39,7 @@ def backup(
     ] = "secondaryPreferred",
     level: Annotated[int, typer.Option("--level", min=1, max=19, help="zstd level.")] = LEVEL,
     uri_file: UriFile = None,
+    key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
     """Take a backup, verify that all of it is in the repository, and print what it holds."""
@@ -46,7 +47,7 @@ def backup(
     uri, origin = uri_needed(uri_file)
     with (
         closing(open_source(uri, database, origin=origin, read_preference=read_preference)) as source,
-        closing(repository_at(repository, uri_file, database=source.database, level=level)) as opened,
+        closing(repository_at(repository, uri_file, key_file, database=source.database, level=level)) as opened,
         progress() as shown,
     ):
         started = now()

@@ -3,14 +3,16 @@
 from contextlib import closing
 
 from holdfast.cli.console import human_bytes, print_json, print_table
-from holdfast.cli.options import Json, RepositoryOption, UriFile, repository_at
+from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at
 from holdfast.cli.report import backup_report
 from holdfast.repository.manifest import Manifest, timestamp
 
 
-def list_backups(repository: RepositoryOption, uri_file: UriFile = None, json: Json = False) -> None:
+def list_backups(
+    repository: RepositoryOption, uri_file: UriFile = None, key_file: KeyFile = None, json: Json = False
+) -> None:
     """List the backups of a repository, newest first."""
-    with closing(repository_at(repository, uri_file)) as opened:
+    with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
         manifests = list(opened.manifests())
     if json:

@@ -10,7 +10,7 @@ import typer
 
 from holdfast.errors import SecretMissing
 from holdfast.repository.repository import Repository
-from holdfast.wiring import LEVEL, open_repository, open_store, read_uri
+from holdfast.wiring import LEVEL, open_repository, open_store, read_key, read_uri
 
 VARIABLE = "MONGODB_URI"
 
@@ -25,6 +25,10 @@ RepositoryOption = Annotated[
 UriFile = Annotated[
     Path | None,
     typer.Option("--uri-file", metavar="PATH", help=f"File with the MongoDB URI; else the variable {VARIABLE}."),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("--key-file", metavar="PATH", help="File with the encryption key of the repository."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Backup = Annotated[str, typer.Argument(metavar="BACKUP", help="An id, a unique prefix of one, or latest.")]
@@ -47,11 +51,17 @@ def uri_needed(uri_file: Path | None) -> tuple[str, str]:
 
 
 def repository_at(
-    address: str, uri_file: Path | None, *, database: str | None = None, level: int = LEVEL
+    address: str,
+    uri_file: Path | None,
+    key_file: Path | None,
+    *,
+    database: str | None = None,
+    level: int = LEVEL,
 ) -> Repository:
     """The repository at an address, opened as far as the store; its format is checked by ``Repository.open``."""
     uri, origin = uri_given(uri_file)
-    return open_repository(open_store(address, uri=uri, uri_origin=origin, database=database), level=level)
+    key = read_key(key_file, origin=f"file {key_file}") if key_file else None
+    return open_repository(open_store(address, uri=uri, uri_origin=origin, database=database), level=level, key=key)
 
 
 def stop_on_signals() -> Event:

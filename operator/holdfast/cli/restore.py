@@ -9,6 +9,7 @@ from holdfast.cli.console import human_bytes, print_json, progress
 from holdfast.cli.options import (
     Backup,
     Json,
+    KeyFile,
     RepositoryOption,
     UriFile,
     repository_at,
@@ -35,12 +36,13 @@ def restore_backup(
         list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Leave these out; may be repeated.")
     ] = None,
     uri_file: UriFile = None,
+    key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
     """Restore a backup into a database without collections of the same names, and prove that it is the same."""
     stop = stop_on_signals()
     uri, origin = uri_needed(uri_file)
-    with closing(repository_at(repository, uri_file)) as opened, progress() as shown:
+    with closing(repository_at(repository, uri_file, key_file)) as opened, progress() as shown:
         opened.open()
         manifest = opened.resolve(backup)
         with closing(open_target(uri, database or manifest.database, origin=origin)) as target:

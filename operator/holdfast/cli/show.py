@@ -5,14 +5,16 @@ from contextlib import closing
 import typer
 
 from holdfast.cli.console import human_bytes, print_json, print_table
-from holdfast.cli.options import Backup, Json, RepositoryOption, UriFile, repository_at
+from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFile, repository_at
 from holdfast.cli.report import backup_report
 from holdfast.repository.manifest import timestamp
 
 
-def show(backup: Backup, repository: RepositoryOption, uri_file: UriFile = None, json: Json = False) -> None:
+def show(
+    backup: Backup, repository: RepositoryOption, uri_file: UriFile = None, key_file: KeyFile = None, json: Json = False
+) -> None:
     """Show one backup: when, from where, how consistent, and each collection."""
-    with closing(repository_at(repository, uri_file)) as opened:
+    with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
         manifest = opened.resolve(backup)
     if json:

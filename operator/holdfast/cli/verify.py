@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.console import human_bytes, print_json
-from holdfast.cli.options import Backup, Json, RepositoryOption, UriFile, repository_at, stop_on_signals
+from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
 from holdfast.errors import DamagedBackup
 from holdfast.services.verify import verify
 
@@ -16,11 +16,12 @@ def verify_backup(
     repository: RepositoryOption,
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every chunk and prove what it holds.")] = False,
     uri_file: UriFile = None,
+    key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
     """Prove that a backup is whole: every chunk is there; with --read-data, each holds what it held."""
     stop = stop_on_signals()
-    with closing(repository_at(repository, uri_file)) as opened:
+    with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
         manifest = opened.resolve(backup)
         report = verify(opened, manifest, read_data=read_data, stop=stop)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from holdfast.repository.chunker import Chunker, RawChunk
 from holdfast.repository.chunks import HASH_MODULUS, ChunkRef, document_hash, write_lists
-from holdfast.repository.repository import Repository, chunk_identity
+from holdfast.repository.repository import Repository
 
 IN_FLIGHT = 32 * 1024 * 1024
 
@@ -115,7 +115,7 @@ class CollectionWriter:
         self.new_bytes += new_bytes
 
     def _store(self, chunk: RawChunk) -> _Stored:
-        chunk_id = chunk_identity(chunk.data)
+        chunk_id = self._repository.identity(chunk.data)
         if known := self._known.get(chunk_id):
             return _Stored(known, 0)
         hashed, _ = document_hash(chunk.data)
@@ -123,7 +123,7 @@ class CollectionWriter:
         return _Stored(ChunkRef(chunk_id, chunk.documents, len(chunk.data), size, hashed), new)
 
     def _store_list(self, text: bytes) -> bytes:
-        list_id = chunk_identity(text)
+        list_id = self._repository.identity(text)
         self._count(list_id, *self._store_bytes(list_id, text, 0))
         return list_id
 

@@ -4,20 +4,19 @@ Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<b
 created once and never changed.
 """
 
-import json
 from collections.abc import Iterator
 from datetime import datetime
 from hashlib import sha256
-from uuid import uuid4
 
 import zstandard
 
-from holdfast.errors import BackupNotFound, DamagedBackup, RepositoryTooNew
+from holdfast.errors import BackupNotFound, DamagedBackup
 from holdfast.ports import Labels, Store
 from holdfast.repository.chunks import ChunkRef, read_list
-from holdfast.repository.manifest import FORMAT_VERSION, CollectionRecord, Manifest, timestamp
+from holdfast.repository.cipher import Cipher, Clear
+from holdfast.repository.manifest import CollectionRecord, Manifest, timestamp
+from holdfast.repository.marker import MARKER, cipher_of, new_marker
 
-MARKER = "holdfast.json"
 _MANIFESTS = "backups/"
 _OBJECT_LIMIT = 256 * 1024 * 1024
 """No chunk, list of chunks or manifest is larger, raw; more is damage, not data."""
@@ -26,14 +25,17 @@ _OBJECT_LIMIT = 256 * 1024 * 1024
 class Repository:
     """Reads and writes the format. Raises StoreUnavailable and its kin from the store, DamagedBackup on bad bytes."""
 
-    def __init__(self, store: Store, *, compression_level: int = 3) -> None:
+    def __init__(self, store: Store, *, compression_level: int = 3, key: bytes | None = None) -> None:
+        """``key``: 32 bytes that encrypt the repository, or None for one in the clear. ``open`` comes first."""
         self.store = store
-        self._level = compression_level
+        self._level, self._key = compression_level, key
+        self._cipher: Cipher = Clear()
 
     def open(self, *, create: bool = False) -> None:
-        """Check the format marker; with ``create``, write it where there is none.
+        """Check the format marker and the key; with ``create``, write the marker where there is none.
 
-        RepositoryTooNew if a newer release wrote the repository; BackupNotFound if there is none to read.
+        RepositoryTooNew if a newer release wrote the repository; BackupNotFound if there is none to read; InvalidKey
+        if the key is missing, another one, or given for a repository in the clear.
         """
         data = self.store.read(MARKER)
         if data is None:
@@ -42,23 +44,18 @@ class Repository:
                     f"There is no repository in {self.store.address}.",
                     hint="Check the address, or take a first backup into it.",
                 )
-            marker = {"product": "holdfast", "format": FORMAT_VERSION, "id": uuid4().hex}
-            self.store.create(MARKER, json.dumps(marker).encode())
-            data = self.store.read(MARKER)
-        try:
-            version = json.loads(data or b"")["format"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedBackup(f"The format marker {MARKER} in {self.store.address} cannot be read.") from error
-        if version != FORMAT_VERSION:
-            raise RepositoryTooNew(
-                f"The repository in {self.store.address} has format {version}; this release reads {FORMAT_VERSION}.",
-                hint="Use a newer release of Holdfast.",
-            )
+            self.store.create(MARKER, new_marker(self._key))
+            data = self.store.read(MARKER)  # another writer may have been first
+        self._cipher = cipher_of(data or b"", self._key, self.store.address)
 
     def close(self) -> None:
         self.store.close()
 
     # --- chunks ---------------------------------------------------------------------------------------------------
+
+    def identity(self, data: bytes) -> bytes:
+        """The id of the chunk that holds these raw bytes."""
+        return self._cipher.identity(data)
 
     def chunk_size(self, chunk_id: bytes) -> int | None:
         """Stored bytes of a chunk, or None if the store does not have it whole."""
@@ -66,18 +63,22 @@ class Repository:
 
     def write_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> int:
         """Store a chunk under the id of its bytes; returns the stored size. Harmless when it is there already."""
-        stored = zstandard.ZstdCompressor(level=self._level).compress(data)
         labels: Labels = {"namespace": namespace, "documents": documents, "logicalBytes": len(data)}
-        self.store.create(_chunk_key(chunk_id), stored, labels)
+        if self._cipher.encrypted:
+            labels = {}  # which collection a chunk is of would be told to whoever can read the store
+        key = _chunk_key(chunk_id)
+        stored = self._cipher.seal(key, zstandard.ZstdCompressor(level=self._level).compress(data))
+        self.store.create(key, stored, labels)
         return len(stored)
 
     def read_chunk(self, chunk_id: bytes) -> bytes:
         """The raw bytes of a chunk, proven by its id. DamagedBackup if it is missing or not what was stored."""
-        stored = self.store.read(_chunk_key(chunk_id))
+        key = _chunk_key(chunk_id)
+        stored = self.store.read(key)
         if stored is None:
             raise DamagedBackup(f"Chunk {chunk_id.hex()} is missing from {self.store.address}.")
-        data = _decompress(stored, f"Chunk {chunk_id.hex()} in {self.store.address}")
-        if chunk_identity(data) != chunk_id:
+        data = _decompress(self._cipher.open(key, stored), f"Chunk {chunk_id.hex()} in {self.store.address}")
+        if self.identity(data) != chunk_id:
             raise DamagedBackup(f"Chunk {chunk_id.hex()} in {self.store.address} holds other data.")
         return data
 
@@ -102,7 +103,8 @@ class Repository:
             "partial": int(manifest.partial),
         }
         data = zstandard.ZstdCompressor(level=self._level).compress(manifest.to_json())
-        self.store.create(_MANIFESTS + manifest.backup_id, data, labels)
+        key = _MANIFESTS + manifest.backup_id
+        self.store.create(key, self._cipher.seal(key, data), labels)
         committed = self.find(manifest.backup_id)
         if committed is None:
             raise DamagedBackup(
@@ -112,11 +114,12 @@ class Repository:
 
     def find(self, backup_id: str) -> Manifest | None:
         """The manifest of exactly this id, or None."""
-        stored = self.store.read(_MANIFESTS + backup_id)
+        key = _MANIFESTS + backup_id
+        stored = self.store.read(key)
         if stored is None:
             return None
         what = f"The manifest of backup {backup_id} in {self.store.address}"
-        manifest = Manifest.from_json(_decompress(stored, what), what)
+        manifest = Manifest.from_json(_decompress(self._cipher.open(key, stored), what), what)
         if manifest.backup_id != backup_id:
             raise DamagedBackup(f"{what} is that of another backup.")
         return manifest
@@ -150,11 +153,6 @@ class Repository:
         if manifest is None:
             raise BackupNotFound(f"Backup {matches[0]} was removed a moment ago.")
         return manifest
-
-
-def chunk_identity(data: bytes) -> bytes:
-    """The id of a chunk: SHA-256 of its raw bytes."""
-    return sha256(data).digest()
 
 
 def new_backup_id(start: datetime, distinction: str) -> str:

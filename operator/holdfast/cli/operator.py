@@ -1,0 +1,57 @@
+"""``holdfast operator``: the controller of BackupPolicies and BackupRuns."""
+
+import logging
+import sys
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+
+from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec
+from holdfast.handlers.operator import run
+from holdfast.handlers.reconciler import Reconciler
+from holdfast.kube.cluster import KubeCluster
+from holdfast.kube.connection import Connection
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN
+from holdfast.settings import OperatorSettings
+from holdfast.specs.worker import WorkerImage
+
+
+def run_operator() -> None:
+    """Run the Kubernetes operator. It takes its settings from the environment: HOLDFAST_IMAGE and others."""
+    try:
+        settings = OperatorSettings()
+    except ValidationError as error:
+        raise settings_error(error) from None
+    start_logging(settings.log_level)
+    cluster = KubeCluster(Connection.from_environment())
+    for kind in (BACKUP_POLICY, BACKUP_RUN):
+        for namespace in settings.watch_namespaces or (None,):
+            try:
+                cluster.list(kind, namespace)
+            except HoldfastError as error:
+                raise InvalidInput(f"{kind.plural} cannot be listed: {error}") from error
+    reconciler = Reconciler(
+        cluster,
+        WorkerImage(settings.image, settings.image_pull_policy),
+        clock=lambda: datetime.now(UTC),
+        namespaces=settings.watch_namespaces,
+        interval=settings.resync_seconds,
+        workers=settings.workers,
+    )
+    run(reconciler, namespaces=settings.watch_namespaces, liveness_port=settings.liveness_port)
+
+
+def settings_error(error: ValidationError) -> InvalidSpec:
+    """Which variable is wrong, without its value."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    return InvalidSpec(f"HOLDFAST_{name}: {first['msg']}.", hint="Set the variable.")
+
+
+def start_logging(level: str) -> None:
+    logging.basicConfig(
+        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+    # They quote requests and responses.
+    for name in ("kubernetes", "urllib3", "pymongo", "asyncio", "aiohttp"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
