@@ -15,6 +15,7 @@
     ├── Unavailable                 exit 75  something outside did not answer: try again later
     │   ├── SourceUnavailable                the database that is backed up, or restored into
     │   ├── StoreUnavailable                 the place where backups lie
+    │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── ClusterUnavailable               the Kubernetes API
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
     │   └── Interrupted                      a signal asked us to stop
@@ -97,6 +98,10 @@ class SourceUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     reason = "StoreUnavailable"
+
+
+class RepositoryBusy(Unavailable):
+    reason = "RepositoryBusy"
 
 
 class ClusterUnavailable(Unavailable):

@@ -15,6 +15,7 @@ from holdfast.domain.consistency import ConsistencyLevel
 from holdfast.errors import BackupNotFound, DamagedBackup, RepositoryTooNew
 from holdfast.repository.chunks import ChunkRef, read_list, write_lists
 from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
+from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.marker import MARKER
 from holdfast.repository.repository import Repository, new_backup_id
@@ -74,8 +75,17 @@ def manifest_of(written: WrittenCollection, backup_id: str = "20261123T020000Z-0
     )
 
 
+def commit(repository: Repository, manifest: Manifest) -> Manifest:
+    lock = Lock(repository.store, lambda: MOMENT, LockKind.SHARED, "test")
+    lock.acquire()
+    try:
+        return repository.commit(manifest, lock)
+    finally:
+        lock.release()
+
+
 def committed(repository: Repository) -> Manifest:
-    return repository.commit(manifest_of(write(repository, DOCUMENTS)))
+    return commit(repository, manifest_of(write(repository, DOCUMENTS)))
 
 
 def data_key(store: MemoryStore) -> str:
@@ -112,21 +122,21 @@ def test_no_manifest_no_backup(repository: Repository) -> None:
 def test_a_committed_manifest_is_never_replaced(repository: Repository) -> None:
     first = committed(repository)
     other = first.model_copy(update={"documents": 0})
-    assert repository.commit(other) == first
+    assert commit(repository, other) == first
 
 
 def test_backups_are_listed_newest_first(repository: Repository) -> None:
     written = write(repository, DOCUMENTS)
     ids = ["20261121T020000Z-00000001", "20261123T020000Z-00000001", "20261122T020000Z-00000001"]
     for backup_id in ids:
-        repository.commit(manifest_of(written, backup_id))
+        commit(repository, manifest_of(written, backup_id))
     assert [m.backup_id for m in repository.manifests()] == sorted(ids, reverse=True)
 
 
 def test_latest_a_prefix_and_a_full_id_name_a_backup(repository: Repository) -> None:
     written = write(repository, DOCUMENTS)
     for backup_id in ("20261122T020000Z-00000001", "20261123T020000Z-00000001"):
-        repository.commit(manifest_of(written, backup_id))
+        commit(repository, manifest_of(written, backup_id))
     assert repository.resolve("latest").backup_id == "20261123T020000Z-00000001"
     assert repository.resolve("20261122").backup_id == "20261122T020000Z-00000001"
 
@@ -135,7 +145,7 @@ def test_latest_a_prefix_and_a_full_id_name_a_backup(repository: Repository) -> 
 def test_an_ambiguous_or_unknown_name_is_refused(repository: Repository, name: str) -> None:
     written = write(repository, DOCUMENTS)
     for backup_id in ("20261122T020000Z-00000001", "20261123T020000Z-00000001"):
-        repository.commit(manifest_of(written, backup_id))
+        commit(repository, manifest_of(written, backup_id))
     with pytest.raises(BackupNotFound):
         repository.resolve(name)
 

@@ -1,7 +1,7 @@
 """A repository: chunks and manifests in a store.
 
-Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<backup id>``. Everything but locks is
-created once and never changed.
+Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<backup id>``, ``pending/<backup id>/…`` (a
+manifest about to be committed), ``locks/…``. Objects are created once and never changed.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,13 @@ from holdfast.errors import BackupNotFound, DamagedBackup
 from holdfast.ports import Labels, Store
 from holdfast.repository.chunks import ChunkRef, read_list
 from holdfast.repository.cipher import Cipher, Clear
+from holdfast.repository.locks import Lock
 from holdfast.repository.manifest import CollectionRecord, Manifest, timestamp
 from holdfast.repository.marker import MARKER, cipher_of, new_marker
 
-_MANIFESTS = "backups/"
+CHUNKS = "chunks/"
+MANIFESTS = "backups/"
+PENDING = "pending/"
 _OBJECT_LIMIT = 256 * 1024 * 1024
 """No chunk, list of chunks or manifest is larger, raw; more is damage, not data."""
 
@@ -89,22 +92,18 @@ class Repository:
 
     # --- manifests ------------------------------------------------------------------------------------------------
 
-    def commit(self, manifest: Manifest) -> Manifest:
-        """Store the manifest: from here on the backup exists. Returns what is committed under its id."""
-        labels: Labels = {
-            "policy": f"{manifest.policy.namespace}/{manifest.policy.name}" if manifest.policy else "",
-            "database": manifest.database,
-            "startTime": manifest.start_time,
-            "completionTime": manifest.completion_time,
-            "consistency": manifest.consistency.level.value,
-            "documents": manifest.documents,
-            "logicalBytes": manifest.logical_bytes,
-            "storedBytes": manifest.stored_bytes,
-            "partial": int(manifest.partial),
-        }
+    def commit(self, manifest: Manifest, lock: Lock) -> Manifest:
+        """Store the manifest: from here on the backup exists. Returns what is committed under its id.
+
+        The manifest is announced first, so that a sweep which broke our lock either is seen by ``lock.check`` or sees
+        the announcement. RepositoryBusy if the lock was lost: chunks may be gone, so nothing is committed.
+        """
+        pending, key = f"{PENDING}{manifest.backup_id}/{lock.token}", MANIFESTS + manifest.backup_id
         data = zstandard.ZstdCompressor(level=self._level).compress(manifest.to_json())
-        key = _MANIFESTS + manifest.backup_id
-        self.store.create(key, self._cipher.seal(key, data), labels)
+        self.store.create(pending, self._cipher.seal(pending, data))
+        lock.check()
+        self.store.create(key, self._cipher.seal(key, data), _labels(manifest))
+        self.store.delete(pending)
         committed = self.find(manifest.backup_id)
         if committed is None:
             raise DamagedBackup(
@@ -114,19 +113,24 @@ class Repository:
 
     def find(self, backup_id: str) -> Manifest | None:
         """The manifest of exactly this id, or None."""
-        key = _MANIFESTS + backup_id
+        manifest = self.read_manifest(MANIFESTS + backup_id)
+        if manifest and manifest.backup_id != backup_id:
+            raise DamagedBackup(
+                f"The manifest of backup {backup_id} in {self.store.address} is that of {manifest.backup_id}."
+            )
+        return manifest
+
+    def read_manifest(self, key: str) -> Manifest | None:
+        """The manifest, committed or pending, under a key of the store, or None."""
         stored = self.store.read(key)
         if stored is None:
             return None
-        what = f"The manifest of backup {backup_id} in {self.store.address}"
-        manifest = Manifest.from_json(_decompress(self._cipher.open(key, stored), what), what)
-        if manifest.backup_id != backup_id:
-            raise DamagedBackup(f"{what} is that of another backup.")
-        return manifest
+        what = f"The manifest {key} in {self.store.address}"
+        return Manifest.from_json(_decompress(self._cipher.open(key, stored), what), what)
 
     def backup_ids(self) -> list[str]:
         """The ids of all backups, newest first (an id starts with its time)."""
-        return sorted((key.removeprefix(_MANIFESTS) for key in self.store.keys(_MANIFESTS)), reverse=True)
+        return sorted((key.removeprefix(MANIFESTS) for key in self.store.keys(MANIFESTS)), reverse=True)
 
     def manifests(self) -> Iterator[Manifest]:
         """All backups, newest first."""
@@ -160,6 +164,21 @@ def new_backup_id(start: datetime, distinction: str) -> str:
     return f"{timestamp(start).replace('-', '').replace(':', '')}-{sha256(distinction.encode()).hexdigest()[:8]}"
 
 
+def _labels(manifest: Manifest) -> Labels:
+    """What of a manifest can be searched for in a store that keeps labels; in the clear, also with encryption."""
+    return {
+        "policy": f"{manifest.policy.namespace}/{manifest.policy.name}" if manifest.policy else "",
+        "database": manifest.database,
+        "startTime": manifest.start_time,
+        "completionTime": manifest.completion_time,
+        "consistency": manifest.consistency.level.value,
+        "documents": manifest.documents,
+        "logicalBytes": manifest.logical_bytes,
+        "storedBytes": manifest.stored_bytes,
+        "partial": int(manifest.partial),
+    }
+
+
 def _decompress(stored: bytes, what: str) -> bytes:
     """One zstd frame. The size that the frame claims is checked first: a flipped bit there asks for any memory."""
     try:
@@ -172,4 +191,4 @@ def _decompress(stored: bytes, what: str) -> bytes:
 
 def _chunk_key(chunk_id: bytes) -> str:
     name = chunk_id.hex()
-    return f"chunks/{name[:2]}/{name}"
+    return f"{CHUNKS}{name[:2]}/{name}"

@@ -30,6 +30,7 @@ from holdfast.errors import (
 from holdfast.ports import Advance, Clock, ClusterTime, CollectionInfo, Estimate, Progress, Source
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
+from holdfast.repository.locks import Lock, LockKind, locked
 from holdfast.repository.manifest import (
     CollectionRecord,
     ConsistencyRecord,
@@ -95,7 +96,8 @@ def back_up(
     for attempt in range(1, ATTEMPTS + 1):
         try:
             last = attempt == ATTEMPTS
-            return _Attempt(request, source, repository, progress, clock, stop, final=last).run()
+            with locked(repository.store, clock, LockKind.SHARED, f"backup {request.backup_id}", stop) as lock:
+                return _Attempt(request, source, repository, progress, clock, stop, final=last).run(lock)
         except Interrupted:
             raise
         except Unavailable as error:
@@ -128,7 +130,7 @@ class _Attempt:
         self._done: list[CollectionRecord] = []
         self._estimates: dict[str, Estimate] = {}
 
-    def run(self) -> BackupOutcome:
+    def run(self, lock: Lock) -> BackupOutcome:
         self._progress.phase("Running")
         server = self._source.server()
         if server.topology == "sharded":
@@ -148,7 +150,7 @@ class _Attempt:
                 self._done.append(self._collection(pool, collection, view.at, previous))
         self._check_identities(view)
         manifest = self._manifest(server_record=ServerRecord(**vars(server)), view=view, warnings=warnings)
-        committed = self._repository.commit(manifest)
+        committed = self._repository.commit(manifest, lock)
         return BackupOutcome(committed, committed.new_bytes, committed.warnings)
 
     def _view(self) -> _View:
@@ -275,7 +277,7 @@ class _Attempt:
         return written
 
     def _known(self, name: str, previous: Manifest | None) -> dict[bytes, ChunkRef]:
-        """The chunks of this collection's last backup. Where its lists are damaged, each chunk is looked for instead."""
+        """The chunks of this collection's last backup; none where its lists are damaged: each is looked for then."""
         for collection in previous.collections if previous else ():
             if collection.name == name:
                 try:

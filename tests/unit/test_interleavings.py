@@ -1,0 +1,270 @@
+"""Backups, sweeps, crashes and long freezes, one store operation at a time, in any order.
+
+Each actor is a thread that pauses after every operation on the store; hypothesis chooses who goes on, who dies, and how
+far the clock moves. After each step, every committed backup must have all of its chunks, and they must hold its data.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from datetime import UTC, datetime, timedelta
+from threading import Semaphore, Thread, current_thread
+from typing import Any
+
+import pytest
+from bson import encode
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from holdfast.domain.consistency import ConsistencyLevel
+from holdfast.errors import HoldfastError
+from holdfast.repository.chunker import Chunker
+from holdfast.repository.collection_writer import CollectionWriter
+from holdfast.repository.garbage import sweep
+from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind
+from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
+from holdfast.repository.repository import MANIFESTS, Repository
+from holdfast.services.verify import verify
+from holdfast.stores.memory import MemoryStore
+
+STATES = [[encode({"_id": n, "v": version}) for n in range(12) if (n + version) % 4] for version in range(4)]
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Inline(Executor):
+    """Runs at once, in the caller's thread, so that an actor is one line of steps."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except HoldfastError as error:
+            future.set_exception(error)
+        return future
+
+
+class Actor:
+    """A process. It runs from one pause to the next when ``step`` is called."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._go, self._paused = Semaphore(0), Semaphore(0)
+        self._dying = False
+        self.done = False
+        self.thread = Thread(target=self._run, args=(work,), daemon=True)
+        self.thread.actor = self  # type: ignore[attr-defined]
+        self.thread.start()
+
+    def _run(self, work: Callable[[], object]) -> None:
+        self._go.acquire()
+        try:
+            if not self._dying:
+                work()
+        except (HoldfastError, Crash):
+            pass
+        finally:
+            self.done = True
+            self._paused.release()
+
+    def pause(self) -> None:
+        self._paused.release()
+        self._go.acquire()
+        if self._dying:
+            raise Crash
+
+    def step(self) -> None:
+        if not self.done:
+            self._go.release()
+            self._paused.acquire()
+
+    def crash(self) -> None:
+        self._dying = True
+        self.step()
+        self.thread.join()
+
+
+class SteppedStore(MemoryStore):
+    """Pauses the actor that calls it after each operation."""
+
+    def __getattribute__(self, name: str) -> Any:
+        attribute = super().__getattribute__(name)
+        if name not in {"create", "read", "size", "keys", "delete"}:
+            return attribute
+
+        def stepped(*args: Any) -> Any:
+            result = attribute(*args)
+            if actor := getattr(current_thread(), "actor", None):
+                actor.pause()
+            return result
+
+        return stepped
+
+
+class Interleavings(RuleBasedStateMachine):
+    actors = Bundle("actors")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = SteppedStore()
+        self.now = datetime(2026, 11, 23, tzinfo=UTC)
+        self.backups = 0
+        self.running: list[Actor] = []
+        self.repository().open(create=True)
+
+    def repository(self) -> Repository:
+        repository = Repository(self.store)
+        if self.store.objects:
+            repository.open()
+        return repository
+
+    def start(self, work: Callable[[], object]) -> Actor:
+        actor = Actor(work)
+        self.running.append(actor)
+        return actor
+
+    @rule(target=actors, version=st.sampled_from(range(len(STATES))))
+    def backup(self, version: int) -> Actor:
+        self.backups += 1
+        backup_id = f"2026-{self.backups:04d}"
+        return self.start(lambda: self.back_up(backup_id, version))
+
+    @rule(target=actors, forget=st.integers(0, 2))
+    def prune(self, forget: int) -> Actor:
+        return self.start(lambda: self.sweep(forget))
+
+    @rule(actor=actors, steps=st.sampled_from([1, 2, 5, 20, 500]))
+    def go_on(self, actor: Actor, steps: int) -> None:
+        for _ in range(steps):
+            actor.step()
+
+    @rule(chosen=st.data())
+    def all_others_run_to_their_end_after_a_long_time(self, chosen: st.DataObject) -> None:
+        living = [actor for actor in self.running if not actor.done]
+        frozen = chosen.draw(st.sampled_from(living)) if living else None
+        self.now += timedelta(minutes=90)
+        for actor in living:
+            while actor is not frozen and not actor.done:
+                actor.step()
+
+    @rule(target=actors, actor=consumes(actors))
+    def crash(self, actor: Actor) -> object:
+        actor.crash()
+        return multiple()
+
+    @rule(minutes=st.sampled_from([1, 40, 90]))
+    def time_passes(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+    @invariant()
+    def every_committed_backup_can_be_restored(self) -> None:
+        repository = self.repository()
+        for manifest in repository.manifests():
+            assert verify(repository, manifest, read_data=True).problems == ()
+
+    def teardown(self) -> None:
+        for actor in self.running:
+            if not actor.done:
+                actor.crash()
+
+    def back_up(self, backup_id: str, version: int) -> None:
+        repository = self.repository()
+        lock = Lock(self.store, lambda: self.now, LockKind.SHARED, "backup")
+        lock.acquire()
+        known = {
+            ref.id: ref
+            for manifest in list(repository.manifests())[:1]
+            for collection in manifest.collections
+            for ref in repository.chunk_refs(collection)
+        }
+        writer = CollectionWriter(repository, Inline(), namespace="db.c", known=known, counted=set())
+        writer._chunker = Chunker(minimum=60, maximum=120, spacing=60)
+        writer.add(STATES[version])
+        written = writer.finish()
+        record = CollectionRecord(
+            name="c",
+            type="collection",
+            documents=written.documents,
+            logical_bytes=written.logical_bytes,
+            document_hash=f"{written.document_hash:064x}",
+            chunk_lists=tuple(i.hex() for i in written.chunk_lists),
+        )
+        manifest = Manifest(
+            holdfast_version="0",
+            backup_id=backup_id,
+            database="db",
+            server=ServerRecord(version="6.0.5", topology="standalone"),
+            start_time=self.now,
+            completion_time=self.now,
+            consistency=ConsistencyRecord(level=ConsistencyLevel.NONE),
+            documents=0,
+            logical_bytes=0,
+            stored_bytes=0,
+            new_bytes=0,
+            collections=(record,),
+        )
+        repository.commit(manifest, lock)
+        lock.release()
+
+    def sweep(self, forget: int) -> None:
+        repository = self.repository()
+        lock = Lock(self.store, lambda: self.now, LockKind.EXCLUSIVE, "prune")
+        lock.acquire()
+        for backup_id in repository.backup_ids()[: -1 - forget : -1]:
+            lock.check_lease()
+            self.store.delete(MANIFESTS + backup_id)
+        sweep(repository, lock, self.now)
+        lock.release()
+
+
+Interleavings.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestInterleavings = Interleavings.TestCase
+
+
+def steps_of_a_whole_backup() -> int:
+    bench = Interleavings()
+    actor = bench.start(lambda: bench.back_up("whole", 1))
+    steps = 0
+    while not actor.done:
+        actor.step()
+        steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("frozen_after", range(1, steps_of_a_whole_backup()))
+def test_a_backup_that_is_taken_for_dead_at_any_point_commits_whole_or_not_at_all(frozen_after: int) -> None:
+    bench = Interleavings()
+    backup = bench.start(lambda: bench.back_up("frozen", 1))
+    for _ in range(frozen_after):
+        backup.step()
+    bench.now += LEASE + MARGIN + timedelta(minutes=1)
+    sweeper = bench.start(lambda: bench.sweep(0))
+    while not sweeper.done:
+        sweeper.step()
+    while not backup.done:
+        backup.step()
+    bench.every_committed_backup_can_be_restored()
+
+
+@pytest.mark.parametrize("frozen_after", range(1, steps_of_a_whole_backup()))
+def test_a_backup_overtaken_by_a_sweep_at_any_of_its_points_commits_whole_or_not_at_all(frozen_after: int) -> None:
+    bench = Interleavings()
+    sweeper_steps = 0
+    while True:
+        bench = Interleavings()
+        backup = bench.start(lambda: bench.back_up("frozen", 1))  # noqa: B023 (called in this turn only)
+        for _ in range(frozen_after):
+            backup.step()
+        bench.now += LEASE + MARGIN + timedelta(minutes=1)
+        sweeper = bench.start(lambda: bench.sweep(0))  # noqa: B023
+        for _ in range(sweeper_steps):
+            sweeper.step()
+        overtaken = sweeper.done
+        while not (backup.done and sweeper.done):
+            backup.step()
+            sweeper.step()
+        bench.every_committed_backup_can_be_restored()
+        if overtaken:
+            return
+        sweeper_steps += 1

@@ -1,0 +1,118 @@
+"""Who may do what in a repository at once."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import pytest
+
+from holdfast.errors import Interrupted, RepositoryBusy
+from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind, locked
+from holdfast.stores.memory import MemoryStore
+
+
+class Bench:
+    """A store and a clock that tests turn by hand."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore()
+        self.now = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def lock(self, kind: LockKind, skew: timedelta = timedelta(0)) -> Lock:
+        return Lock(self.store, lambda: self.now + skew, kind, f"test {kind}")
+
+    def taken(self, kind: LockKind) -> Lock:
+        lock = self.lock(kind)
+        lock.acquire()
+        return lock
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_any_number_may_share(bench: Bench) -> None:
+    for _ in range(3):
+        bench.taken(LockKind.SHARED)
+
+
+@pytest.mark.parametrize(
+    ("held", "wanted"),
+    [
+        (LockKind.SHARED, LockKind.EXCLUSIVE),
+        (LockKind.EXCLUSIVE, LockKind.SHARED),
+        (LockKind.EXCLUSIVE, LockKind.EXCLUSIVE),
+    ],
+)
+def test_exclusive_excludes(bench: Bench, held: LockKind, wanted: LockKind) -> None:
+    bench.taken(held)
+    with pytest.raises(RepositoryBusy, match=f"test {held}"):
+        bench.lock(wanted).acquire()
+
+
+def test_a_refused_lock_leaves_nothing_behind(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE)
+    with pytest.raises(RepositoryBusy):
+        bench.lock(LockKind.SHARED).acquire()
+    assert len(bench.store.objects) == 1
+
+
+def test_a_released_lock_no_longer_excludes(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE).release()
+    bench.taken(LockKind.EXCLUSIVE)
+
+
+def test_the_lock_of_a_dead_holder_is_broken(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE)
+    bench.now += LEASE + MARGIN + timedelta(seconds=1)
+    bench.taken(LockKind.EXCLUSIVE)
+    assert len(bench.store.objects) == 1
+
+
+def test_a_renewed_lock_lives_on(bench: Bench) -> None:
+    lock = bench.taken(LockKind.EXCLUSIVE)
+    for _ in range(10):
+        bench.now += LEASE - timedelta(seconds=1)
+        lock.renew()
+    with pytest.raises(RepositoryBusy):
+        bench.lock(LockKind.SHARED).acquire()
+
+
+@pytest.mark.parametrize("minutes", [-29, 29])
+def test_clocks_that_differ_by_minutes_do_no_harm(bench: Bench, minutes: int) -> None:
+    bench.taken(LockKind.SHARED)
+    bench.now += LEASE
+    with pytest.raises(RepositoryBusy):
+        bench.lock(LockKind.EXCLUSIVE, timedelta(minutes=minutes)).acquire()
+
+
+def test_a_holder_that_was_taken_for_dead_notices(bench: Bench) -> None:
+    lock = bench.taken(LockKind.SHARED)
+    bench.now += LEASE + MARGIN + timedelta(seconds=1)
+    bench.taken(LockKind.EXCLUSIVE)
+    with pytest.raises(RepositoryBusy, match="lost"):
+        lock.check()
+
+
+def test_a_holder_whose_lease_ran_out_notices_even_if_nobody_else_did(bench: Bench) -> None:
+    lock = bench.taken(LockKind.SHARED)
+    bench.now += LEASE + timedelta(seconds=1)
+    with pytest.raises(RepositoryBusy, match="lost"):
+        lock.renew()
+
+
+def test_a_stop_ends_the_wait_for_a_lock(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE)
+    stop = Event()
+    stop.set()
+    with pytest.raises(Interrupted), locked(bench.store, bench.clock, LockKind.SHARED, "backup", stop):
+        pytest.fail("the lock was taken")
+
+
+def test_a_lock_is_given_back_when_the_work_fails(bench: Bench) -> None:
+    with pytest.raises(KeyError), locked(bench.store, bench.clock, LockKind.SHARED, "backup", Event()):
+        raise KeyError
+    assert bench.store.objects == {}
