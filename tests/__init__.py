@@ -1,0 +1,1 @@
+"""Tests of Holdfast, and the harnesses that they run on."""

@@ -1,0 +1,188 @@
+"""A Kubernetes without nodes: etcd, the API server and the controllers on loopback, of one test session's own.
+
+CronJobs start Jobs, Jobs start pods, owners take what they own with them; only no pod ever runs, so a test says itself
+what becomes of a pod. It starts in seconds, and beside any other cluster.
+"""
+
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from ssl import create_default_context
+
+import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.cluster.layout import layout
+from tests.cluster.tools import build_tools
+from tests.support.process import Process, spawn
+
+TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+START_SECONDS = 60
+
+
+class ControlPlane:
+    """Starts with ``start``, ends with ``stop``; ``folder`` holds all that it writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._bin = layout().bin
+        self._token = secrets.token_hex(16)
+        self._etcd_port, self._peer_port, self._api_port = _free_ports(3)
+        self._processes: list[Process] = []
+        self.kubeconfig = folder / "kubeconfig"
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self._api_port}"
+
+    def start(self) -> None:
+        build_tools(layout(), TOOLS)
+        self._write_keys()
+        self._spawn("etcd", self._etcd())
+        self._spawn("kube-apiserver", self._api_server())
+        self._wait_ready()
+        self._write_kubeconfig()
+        self._spawn("kube-controller-manager", self._controllers())
+        self._wait_for_service_account()
+
+    def stop(self) -> None:
+        for process in reversed(self._processes):
+            process.send(signal.SIGTERM)
+        for process in reversed(self._processes):
+            if not process.wait(10):
+                process.send(signal.SIGKILL)
+                process.wait(10)
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """The output of a kubectl command; with ``check`` False also that of one that fails."""
+        done = subprocess.run(
+            [self._bin / "kubectl", f"--kubeconfig={self.kubeconfig}", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        output = done.stdout + done.stderr
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: {output}")
+        return output
+
+    def _write_keys(self) -> None:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        public = key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        (self._folder / "accounts.key").write_bytes(private)
+        (self._folder / "accounts.pub").write_bytes(public)
+        (self._folder / "tokens.csv").write_text(f'{self._token},admin,admin,"system:masters"\n')
+
+    def _write_kubeconfig(self) -> None:
+        cluster = {"server": self.url, "certificate-authority": str(self._folder / "certs" / "apiserver.crt")}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": "test", "user": {"token": self._token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
+            "current-context": "test",
+        }
+        self.kubeconfig.write_text(yaml.safe_dump(config))
+
+    def _etcd(self) -> Sequence[str]:
+        client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
+        return [
+            f"--data-dir={self._folder / 'etcd'}",
+            "--unsafe-no-fsync",
+            f"--listen-client-urls={client}",
+            f"--advertise-client-urls={client}",
+            f"--listen-peer-urls={peer}",
+            f"--initial-advertise-peer-urls={peer}",
+            f"--initial-cluster=default={peer}",
+            "--log-level=warn",
+        ]
+
+    def _api_server(self) -> Sequence[str]:
+        return [
+            "--bind-address=127.0.0.1",
+            "--advertise-address=127.0.0.1",
+            "--endpoint-reconciler-type=none",
+            f"--secure-port={self._api_port}",
+            f"--cert-dir={self._folder / 'certs'}",
+            f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
+            f"--token-auth-file={self._folder / 'tokens.csv'}",
+            "--authorization-mode=RBAC",
+            "--service-cluster-ip-range=10.97.0.0/24",
+            "--service-account-issuer=https://kubernetes.default.svc",
+            f"--service-account-key-file={self._folder / 'accounts.pub'}",
+            f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
+        ]
+
+    def _controllers(self) -> Sequence[str]:
+        (port,) = _free_ports(1)
+        return [
+            f"--kubeconfig={self.kubeconfig}",
+            "--bind-address=127.0.0.1",
+            f"--secure-port={port}",
+            f"--cert-dir={self._folder / 'controller-certs'}",
+            "--leader-elect=false",
+            f"--service-account-private-key-file={self._folder / 'accounts.key'}",
+            "--controllers=*,-nodeipam,-nodelifecycle,-cloud-node-lifecycle,-service-lb-controller",
+        ]
+
+    def _spawn(self, name: str, arguments: Sequence[str]) -> None:
+        self._processes.append(
+            spawn([self._bin / name, *arguments], output=self._folder / f"{name}.log", outlive=False)
+        )
+
+    def _wait_ready(self) -> None:
+        authority = self._folder / "certs" / "apiserver.crt"
+        self._wait(lambda: authority.exists() and self._get("/readyz") == b"ok")
+
+    def _wait_for_service_account(self) -> None:
+        self._wait(lambda: self._get("/api/v1/namespaces/default/serviceaccounts/default") is not None)
+
+    def _wait(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not done():
+            dead = [process for process in self._processes if not process.is_alive]
+            if dead or time.monotonic() > deadline:
+                logs = "\n".join(path.read_text()[-2000:] for path in sorted(self._folder.glob("*.log")))
+                raise AssertionError(f"the control plane did not start:\n{logs}")
+            time.sleep(0.1)
+
+    def _get(self, path: str) -> bytes | None:
+        context = create_default_context(cafile=str(self._folder / "certs" / "apiserver.crt"))
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310
+        try:
+            with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310
+                data: bytes = answer.read()
+                return data
+        except OSError:
+            return None
+
+    def environment(self) -> dict[str, str]:
+        """For a process that is to use this cluster."""
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+
+    def json(self, *arguments: str) -> dict[str, object]:
+        answer: dict[str, object] = json.loads(self.kubectl(*arguments, "-o", "json"))
+        return answer
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
