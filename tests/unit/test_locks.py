@@ -5,8 +5,8 @@ from threading import Event
 
 import pytest
 
-from holdfast.errors import Interrupted, RepositoryBusy
-from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind, locked
+from holdfast.errors import Interrupted, NotAuthorized, RepositoryBusy
+from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind, kept_for_reading, locked
 from holdfast.stores.memory import MemoryStore
 
 
@@ -116,3 +116,19 @@ def test_a_lock_is_given_back_when_the_work_fails(bench: Bench) -> None:
     with pytest.raises(KeyError), locked(bench.store, bench.clock, LockKind.SHARED, "backup", Event()):
         raise KeyError
     assert bench.store.objects == {}
+
+
+def test_who_may_only_read_is_warned_and_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> bool:
+        raise NotAuthorized("read only")
+
+    monkeypatch.setattr(bench.store, "create", refuse)
+    warnings: list[str] = []
+    with kept_for_reading(bench.store, bench.clock, "restore", Event(), warnings.append):
+        pass
+    assert len(warnings) == 1
+
+
+def test_what_is_read_is_kept_from_a_sweep(bench: Bench) -> None:
+    with kept_for_reading(bench.store, bench.clock, "restore", Event(), pytest.fail), pytest.raises(RepositoryBusy):
+        bench.lock(LockKind.EXCLUSIVE).acquire()

@@ -34,6 +34,10 @@ def print_error(error: HoldfastError) -> None:
         errors.print(f"       {error.hint}")
 
 
+def print_warning(message: str) -> None:
+    errors.print(f"warning: {message}")
+
+
 def print_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns in the manner of kubectl: upper-case names, three spaces between, no lines."""
     table = [list(header), *(list(row) for row in rows)]
@@ -70,7 +74,7 @@ class PlainProgress:
             )
 
     def warn(self, message: str) -> None:
-        errors.print(f"warning: {message}")
+        print_warning(message)
 
 
 class BarProgress:

@@ -52,6 +52,6 @@ def start_logging(level: str) -> None:
     logging.basicConfig(
         level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )
-    # They quote requests and responses.
-    for name in ("kubernetes", "urllib3", "pymongo", "asyncio", "aiohttp"):
+    # They say too much: each event that is handled, or requests and responses word for word.
+    for name in ("kopf.objects", "kopf.activities", "kubernetes", "urllib3", "pymongo", "asyncio", "aiohttp"):
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

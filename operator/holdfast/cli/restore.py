@@ -17,8 +17,9 @@ from holdfast.cli.options import (
     uri_needed,
 )
 from holdfast.errors import EXIT_PARTIAL
+from holdfast.repository.locks import kept_for_reading
 from holdfast.services.restore import RestoreRequest, require_equal, restore
-from holdfast.wiring import open_target
+from holdfast.wiring import now, open_target
 
 
 def restore_backup(
@@ -45,7 +46,10 @@ def restore_backup(
     with closing(repository_at(repository, uri_file, key_file)) as opened, progress() as shown:
         opened.open()
         manifest = opened.resolve(backup)
-        with closing(open_target(uri, database or manifest.database, origin=origin)) as target:
+        with (
+            closing(open_target(uri, database or manifest.database, origin=origin)) as target,
+            kept_for_reading(opened.store, now, f"restore of {manifest.backup_id}", stop, shown.warn),
+        ):
             request = RestoreRequest(tuple(include or ()), tuple(exclude or ()))
             outcome = restore(request, manifest, opened, target, shown, stop)
             require_equal(outcome)

@@ -5,10 +5,12 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.console import human_bytes, print_json
+from holdfast.cli.console import human_bytes, print_json, print_warning
 from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
 from holdfast.errors import DamagedBackup
+from holdfast.repository.locks import kept_for_reading
 from holdfast.services.verify import verify
+from holdfast.wiring import now
 
 
 def verify_backup(
@@ -24,7 +26,8 @@ def verify_backup(
     with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
         manifest = opened.resolve(backup)
-        report = verify(opened, manifest, read_data=read_data, stop=stop)
+        with kept_for_reading(opened.store, now, f"verification of {manifest.backup_id}", stop, print_warning):
+            report = verify(opened, manifest, read_data=read_data, stop=stop)
     if json:
         print_json(
             {

@@ -7,8 +7,8 @@ after: of two who do it at once, each sees the other, and at least one gives way
 
 import json
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -17,7 +17,7 @@ from random import uniform
 from secrets import token_hex
 from threading import Event, RLock, Thread
 
-from holdfast.errors import HoldfastError, Interrupted, RepositoryBusy
+from holdfast.errors import HoldfastError, Interrupted, NotAuthorized, RepositoryBusy
 from holdfast.ports import Clock, Store
 
 LEASE = timedelta(minutes=30)
@@ -162,6 +162,19 @@ def locked(store: Store, clock: Clock, kind: LockKind, purpose: str, stop: Event
         keeper.join()
         with suppress(HoldfastError):  # the lease ends it; what was done under the lock stays done
             lock.release()
+
+
+@contextmanager
+def kept_for_reading(
+    store: Store, clock: Clock, purpose: str, stop: Event, warn: Callable[[str], None]
+) -> Iterator[None]:
+    """Keep a repository's chunks while they are read. Where the user may only read, go on without, and ``warn``."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(store, clock, LockKind.SHARED, purpose, stop))
+        except NotAuthorized:
+            warn("The repository cannot be locked by this user; a prune at the same time may remove what is read.")
+        yield
 
 
 def _keep(lock: Lock, ended: Event) -> None:
