@@ -19,7 +19,7 @@ from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.marker import MARKER
 from holdfast.repository.repository import Repository, new_backup_id
-from holdfast.services.verify import verify
+from holdfast.services.verify import verify, verify_all
 from holdfast.stores.memory import MemoryStore
 
 MOMENT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -232,3 +232,28 @@ def test_an_id_starts_with_its_time_and_repeats_for_the_same_run() -> None:
     assert new_backup_id(MOMENT, "uid").startswith("20261123T020000Z-")
     assert new_backup_id(MOMENT, "uid") == new_backup_id(MOMENT, "uid")
     assert new_backup_id(MOMENT, "uid") != new_backup_id(MOMENT, "other")
+
+
+def test_damage_to_a_shared_chunk_names_every_backup_that_needs_it(repository: Repository, store: MemoryStore) -> None:
+    written = write(repository, DOCUMENTS)
+    ids = ["20261123T020000Z-00000001", "20261122T020000Z-00000001"]
+    for backup_id in ids:
+        commit(repository, manifest_of(written, backup_id))
+    store.objects[data_key(store)] += b"x"
+    [damage] = verify_all(repository, read_data=True).damage
+    assert sorted(damage.backups) == sorted(ids)
+
+
+def test_a_whole_repository_is_read_once_however_many_backups_share_it(repository: Repository) -> None:
+    written = write(repository, DOCUMENTS)
+    for backup_id in ("20261123T020000Z-00000001", "20261122T020000Z-00000001"):
+        commit(repository, manifest_of(written, backup_id))
+    report = verify_all(repository, read_data=True)
+    assert (report.good, report.backups, report.bytes_read) == (True, 2, sum(map(len, DOCUMENTS)))
+
+
+def test_a_manifest_that_cannot_be_read_is_damage_of_its_backup(repository: Repository, store: MemoryStore) -> None:
+    backup_id = committed(repository).backup_id
+    store.objects[f"backups/{backup_id}"] = b"nonsense"
+    [damage] = verify_all(repository).damage
+    assert damage.backups == (backup_id,)

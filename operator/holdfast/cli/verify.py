@@ -6,43 +6,57 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.console import human_bytes, print_json, print_warning
-from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
+from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
 from holdfast.errors import DamagedBackup
 from holdfast.repository.locks import kept_for_reading
-from holdfast.services.verify import verify
+from holdfast.services.verify import VerifyReport, verify, verify_all
 from holdfast.wiring import now
+
+_SHOWN = 20
 
 
 def verify_backup(
-    backup: Backup,
     repository: RepositoryOption,
+    backup: Annotated[
+        str | None, typer.Argument(metavar="[BACKUP]", help="An id, a prefix of one, or latest; else all backups.")
+    ] = None,
     read_data: Annotated[bool, typer.Option("--read-data", help="Read every chunk and prove what it holds.")] = False,
     uri_file: UriFile = None,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
-    """Prove that a backup is whole: every chunk is there; with --read-data, each holds what it held."""
+    """Prove that backups are whole: every chunk is there; with --read-data, each holds what it held."""
     stop = stop_on_signals()
     with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
-        manifest = opened.resolve(backup)
-        with kept_for_reading(opened.store, now, f"verification of {manifest.backup_id}", stop, print_warning):
-            report = verify(opened, manifest, read_data=read_data, stop=stop)
+        manifest = opened.resolve(backup) if backup else None
+        name = manifest.backup_id if manifest else "the repository"
+        with kept_for_reading(opened.store, now, f"verification of {name}", stop, print_warning):
+            if manifest:
+                report = verify(opened, manifest, read_data=read_data, stop=stop)
+            else:
+                report = verify_all(opened, read_data=read_data, stop=stop)
     if json:
-        print_json(
-            {
-                "backupId": manifest.backup_id,
-                "good": report.good,
-                "chunks": report.chunks,
-                "bytesRead": report.bytes_read,
-                "problems": list(report.problems),
-            }
-        )
+        print_json({"backupId": manifest.backup_id if manifest else None, **_as_json(report)})
     elif report.good:
         how = f"{human_bytes(report.bytes_read)} read and proven" if read_data else "all there (not read)"
-        typer.echo(f"{manifest.backup_id}: good; {report.chunks} chunks, {how}")
+        typer.echo(f"{name}: good; {report.backups} backups, {report.chunks} chunks, {how}")
+    else:
+        for damage in report.damage[:_SHOWN]:
+            typer.echo(f"DAMAGED: {damage.problem} Needed by {', '.join(damage.backups)}.")
     if not report.good:
+        touched = {backup_id for damage in report.damage for backup_id in damage.backups}
         raise DamagedBackup(
-            f"Backup {manifest.backup_id} is damaged: {' '.join(report.problems[:10])}",
-            hint=f"{len(report.problems)} problems in all. Restore another backup, and take a new one.",
+            f"Verification of {name} found damage in {len(report.damage)} places; it touches {len(touched)} backups.",
+            hint="Do not rely on these; restore another one, and take a new backup.",
         )
+
+
+def _as_json(report: VerifyReport) -> dict[str, object]:
+    return {
+        "good": report.good,
+        "backups": report.backups,
+        "chunks": report.chunks,
+        "bytesRead": report.bytes_read,
+        "damage": [{"problem": damage.problem, "backups": list(damage.backups)} for damage in report.damage],
+    }

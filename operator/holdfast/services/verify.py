@@ -1,9 +1,13 @@
-"""Prove that a backup can be read: that every chunk is there, and with ``read_data`` that each holds what it held."""
+"""Prove that backups can be read: that every chunk is there, and with ``read_data`` that each holds what it held.
 
-from collections.abc import Iterator
+A chunk that several backups share is looked at once; a problem with it names all of them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from os import cpu_count
 from threading import Event
 
@@ -16,16 +20,41 @@ _AHEAD = 8
 
 
 @dataclass(frozen=True)
-class VerifyReport:
-    """``problems`` is empty for a backup that can be restored; each entry names the collection and what is wrong."""
+class Damage:
+    """What is wrong, and which backups cannot be restored in full because of it."""
 
+    problem: str
+    backups: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.problem
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """``damage`` is empty where all can be restored. ``bytes_read`` counts raw bytes, each chunk once."""
+
+    backups: int
     chunks: int
     bytes_read: int
-    problems: tuple[str, ...]
+    damage: tuple[Damage, ...]
 
     @property
     def good(self) -> bool:
-        return not self.problems
+        return not self.damage
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(damage.problem for damage in self.damage)
+
+
+@dataclass
+class _Chunk:
+    """A chunk that is needed: as which collection knows it, and by which backups."""
+
+    ref: ChunkRef
+    collection: str
+    backups: list[str] = field(default_factory=list)
 
 
 def verify(
@@ -33,32 +62,82 @@ def verify(
 ) -> VerifyReport:
     """Given a committed manifest, look for every chunk that it needs.
 
-    Structure (always): lists of chunks can be read, each chunk is in the store with its size, and the sums of counts,
-    bytes and hashes are those of the manifest. ``read_data``: each chunk is read, proven by its id, parsed, counted
-    and hashed. Raises StoreUnavailable, and Interrupted when ``stop`` is set; damage is reported, not raised.
+    Structure (always): lists of chunks can be read, each chunk is in the store, and the sums of counts, bytes and
+    hashes are those of the manifest. ``read_data``: each chunk is read, proven by its id, parsed, counted and hashed.
+    Raises StoreUnavailable, and Interrupted when ``stop`` is set; damage is reported, not raised.
     """
-    problems: list[str] = []
-    chunks = bytes_read = 0
-    check = partial(_read if read_data else _look, repository)
-    with ThreadPoolExecutor(max_workers=cpu_count() or 2, thread_name_prefix="verify") as pool:
+    damage: list[Damage] = []
+    needed = _needed(repository, [manifest], damage)
+    return _report(repository, 1, needed, damage, read_data=read_data, stop=stop)
+
+
+def verify_all(repository: Repository, *, read_data: bool = False, stop: Event | None = None) -> VerifyReport:
+    """The same for every backup of a repository. A manifest that cannot be read is damage too."""
+    damage: list[Damage] = []
+    manifests = []
+    for backup_id in repository.backup_ids():
+        try:
+            if manifest := repository.find(backup_id):
+                manifests.append(manifest)
+        except DamagedBackup as error:
+            damage.append(Damage(str(error), (backup_id,)))
+    needed = _needed(repository, manifests, damage)
+    return _report(repository, len(manifests), needed, damage, read_data=read_data, stop=stop)
+
+
+def _needed(repository: Repository, manifests: Sequence[Manifest], damage: list[Damage]) -> dict[bytes, _Chunk]:
+    """Each chunk once. Lists that cannot be read, and sums that do not add up, go to ``damage``."""
+    needed: dict[bytes, _Chunk] = {}
+    lists: dict[tuple[str, ...], list[ChunkRef]] = {}
+    for manifest in manifests:
         for collection in manifest.collections:
             if collection.error:
                 continue
             try:
-                refs = list(repository.chunk_refs(collection))
+                # Backups share lists as they share chunks.
+                if collection.chunk_lists not in lists:
+                    lists[collection.chunk_lists] = list(repository.chunk_refs(collection))
+                refs = lists[collection.chunk_lists]
             except DamagedBackup as error:
-                problems.append(f"Collection {collection.name!r}: {error}")
+                damage.append(Damage(f"Collection {collection.name!r}: {error}", (manifest.backup_id,)))
                 continue
-            chunks += len(refs)
-            problems += [f"Collection {collection.name!r}: {problem}" for problem in _sums(collection, refs)]
-            for start in range(0, len(refs), _AHEAD):
-                if stop and stop.is_set():
-                    raise Interrupted("The verification was asked to stop.")
-                part = refs[start : start + _AHEAD]
-                for found in pool.map(check, part):
-                    problems += [f"Collection {collection.name!r}: {problem}" for problem in found]
-                bytes_read += sum(ref.logical_bytes for ref in part) if read_data else 0
-    return VerifyReport(chunks, bytes_read, tuple(problems))
+            damage += (
+                Damage(f"Collection {collection.name!r}: {problem}", (manifest.backup_id,))
+                for problem in _sums(collection, refs)
+            )
+            for ref in refs:
+                chunk = needed.setdefault(ref.id, _Chunk(ref, collection.name))
+                if chunk.backups[-1:] != [manifest.backup_id]:
+                    chunk.backups.append(manifest.backup_id)
+    return needed
+
+
+def _report(
+    repository: Repository,
+    backups: int,
+    needed: dict[bytes, _Chunk],
+    damage: list[Damage],
+    *,
+    read_data: bool,
+    stop: Event | None,
+) -> VerifyReport:
+    check: Callable[[_Chunk], str | None] = partial(_read if read_data else _look, repository)
+    bytes_read = 0
+    with ThreadPoolExecutor(max_workers=cpu_count() or 2, thread_name_prefix="verify") as pool:
+        for part in _parts(needed.values(), _AHEAD):
+            if stop and stop.is_set():
+                raise Interrupted("The verification was asked to stop.")
+            for chunk, problem in zip(part, pool.map(check, part), strict=True):
+                bytes_read += chunk.ref.logical_bytes if read_data else 0
+                if problem:
+                    damage.append(Damage(f"Collection {chunk.collection!r}: {problem}", tuple(chunk.backups)))
+    return VerifyReport(backups, len(needed), bytes_read, tuple(damage))
+
+
+def _parts(chunks: Iterable[_Chunk], size: int) -> Iterator[list[_Chunk]]:
+    iterator = iter(chunks)
+    while part := list(islice(iterator, size)):
+        yield part
 
 
 def _sums(collection: CollectionRecord, refs: list[ChunkRef]) -> Iterator[str]:
@@ -70,19 +149,19 @@ def _sums(collection: CollectionRecord, refs: list[ChunkRef]) -> Iterator[str]:
         yield "the hash of its documents is not that of the manifest."
 
 
-def _look(repository: Repository, ref: ChunkRef) -> list[str]:
-    size = repository.chunk_size(ref.id)
-    if size is None:
-        return [f"chunk {ref.id.hex()} is missing from {repository.store.address}."]
-    return []
+def _look(repository: Repository, chunk: _Chunk) -> str | None:
+    if repository.chunk_size(chunk.ref.id) is None:
+        return f"chunk {chunk.ref.id.hex()} is missing from {repository.store.address}."
+    return None
 
 
-def _read(repository: Repository, ref: ChunkRef) -> list[str]:
+def _read(repository: Repository, chunk: _Chunk) -> str | None:
+    ref = chunk.ref
     try:
         data = repository.read_chunk(ref.id)
         hashed, count = document_hash(data)
     except DamagedBackup as error:
-        return [str(error)]
+        return str(error)
     if (hashed, count, len(data)) != (ref.document_hash, ref.documents, ref.logical_bytes):
-        return [f"chunk {ref.id.hex()} does not hold what its list says."]
-    return []
+        return f"chunk {ref.id.hex()} does not hold what its list says."
+    return None
