@@ -1,6 +1,7 @@
 """Names of databases."""
 
 import pytest
+
 from holdfast.domain.database_name import check_database_name
 from holdfast.errors import InvalidSpec
 

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from holdfast.cli import backup, keygen, list_backups, restore, show, verify
+from holdfast.cli import backup, crds, keygen, list_backups, operator, restore, show, verify, worker
 from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
@@ -42,6 +42,9 @@ app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)
 app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
+app.command("crds")(crds.crds)
+app.command("operator")(operator.run_operator)
+app.add_typer(worker.app, name="worker")
 
 
 def main() -> None:

@@ -131,5 +131,5 @@ class CollectionWriter:
         """Stored size, and how much of it is new: a chunk of an interrupted attempt is found and used."""
         if (size := self._repository.chunk_size(chunk_id)) is not None:
             return size, 0
-        size = self._repository.write_chunk(chunk_id, data, namespace=self._namespace, documents=documents)
-        return size, size
+        size, new = self._repository.write_chunk(chunk_id, data, namespace=self._namespace, documents=documents)
+        return size, size if new else 0

@@ -64,15 +64,14 @@ class Repository:
         """Stored bytes of a chunk, or None if the store does not have it whole."""
         return self.store.size(_chunk_key(chunk_id))
 
-    def write_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> int:
-        """Store a chunk under the id of its bytes; returns the stored size. Harmless when it is there already."""
+    def write_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> tuple[int, bool]:
+        """Store a chunk under the id of its bytes; returns the stored size, and whether it was not there before."""
         labels: Labels = {"namespace": namespace, "documents": documents, "logicalBytes": len(data)}
         if self._cipher.encrypted:
             labels = {}  # which collection a chunk is of would be told to whoever can read the store
         key = _chunk_key(chunk_id)
         stored = self._cipher.seal(key, zstandard.ZstdCompressor(level=self._level).compress(data))
-        self.store.create(key, stored, labels)
-        return len(stored)
+        return len(stored), self.store.create(key, stored, labels)
 
     def read_chunk(self, chunk_id: bytes) -> bytes:
         """The raw bytes of a chunk, proven by its id. DamagedBackup if it is missing or not what was stored."""

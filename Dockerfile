@@ -1,0 +1,26 @@
+# Two stages of the same base: the first builds a virtual environment, the last holds nothing but that and Python.
+FROM python:3.11-slim-bookworm AS build
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /src
+# Dependencies first: they change seldom, and this layer is then kept.
+COPY requirements/build.txt requirements/runtime.txt requirements/
+RUN python -m venv /opt/build && /opt/build/bin/pip install --require-hashes -r requirements/build.txt
+RUN python -m venv --without-pip /opt/holdfast \
+ && /opt/build/bin/pip --python /opt/holdfast/bin/python install --require-hashes --only-binary :all: \
+    -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY operator operator
+RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
+ && /opt/build/bin/pip --python /opt/holdfast/bin/python install --no-deps --no-index /tmp/wheel/*.whl \
+ # The root file system is read-only at run time, so bytecode is made now.
+ && /opt/holdfast/bin/python -m compileall -q -j 0 /opt/holdfast/lib
+
+FROM python:3.11-slim-bookworm
+LABEL org.opencontainers.image.title="Holdfast" \
+      org.opencontainers.image.description="Keeps MongoDB databases restorable" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /opt/holdfast /opt/holdfast
+ENV PATH=/opt/holdfast/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+WORKDIR /tmp
+ENTRYPOINT ["holdfast"]

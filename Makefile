@@ -1,0 +1,113 @@
+# `make help` lists what there is. Everything that is built is kept: Python in .venv, the rest in $(HOLDFAST_CACHE),
+# by default ~/.cache/holdfast.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := requirements/build.txt requirements/runtime.txt requirements/dev.txt
+PURE := holdfast.domain,holdfast.repository,holdfast.specs
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
+	--no-emit-trusted-host --allow-unsafe --strip-extras
+say = @printf '\n== %s\n' "$(1)"
+
+.PHONY: help
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: setup ## The main job on real parts, to watch: MongoDB, Kubernetes, a policy, backups, a proven restore
+	@$(BIN)/python -m tests.demo
+
+.PHONY: demo-down
+demo-down: setup ## Stop what the demo started
+	@$(BIN)/python -m tests.demo down
+
+.PHONY: test
+test: unit integration e2e ## All tests
+
+.PHONY: unit
+unit: setup ## Tests of the rules: seconds, nothing started
+	$(call say,Unit tests)
+	@$(BIN)/python -m pytest tests/unit --cov --cov-report=
+	@$(BIN)/coverage report --include='*/domain/*,*/repository/*,*/specs/*'
+
+.PHONY: integration
+integration: setup ## Tests on a real MongoDB and a real API server
+	$(call say,Integration tests)
+	@$(BIN)/python -m tests.cluster tools >/dev/null
+	@$(BIN)/python -m pytest tests/integration
+
+.PHONY: e2e
+e2e: setup cluster-up ## Tests of the operator in a real Kubernetes, installed by Helm
+	$(call say,End-to-end tests)
+	@$(BIN)/python -m pytest tests/e2e
+
+.PHONY: check
+check: lint types chart-lint ## Lint, types, import rules, chart
+
+.PHONY: lint
+lint: setup ## ruff and the import rules
+	$(call say,Lint)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+
+.PHONY: types
+types: setup ## mypy, strict
+	$(call say,Types)
+	@$(BIN)/mypy
+
+.PHONY: chart-lint
+chart-lint: setup ## helm lint
+	$(call say,Chart)
+	@helm=$$($(BIN)/python -m tests.cluster tools)/helm; "$$helm" lint --strict charts/holdfast
+
+.PHONY: format
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix --exit-zero --quiet
+	@$(BIN)/ruff format
+
+.PHONY: generate
+generate: setup ## Make crds/, and the chart's and manifests' copies, from the models
+	@$(BIN)/holdfast crds --output crds
+	@cp crds/*.yaml charts/holdfast/crds-generated/
+	@helm=$$($(BIN)/python -m tests.cluster tools)/helm; mkdir -p manifests/default; \
+	  "$$helm" template holdfast charts/holdfast --namespace holdfast-system > manifests/default/holdfast.yaml
+
+.PHONY: cluster-up
+cluster-up: setup ## Start the local Kubernetes
+	@$(BIN)/python -m tests.cluster up
+
+.PHONY: cluster-down
+cluster-down: setup ## Stop it
+	@$(BIN)/python -m tests.cluster down
+
+.PHONY: lock
+lock: setup ## Make the lock files anew
+	@$(COMPILE) --output-file=requirements/build.txt requirements/build.in
+	@$(COMPILE) --output-file=requirements/runtime.txt pyproject.toml
+	@$(COMPILE) --extra=dev --constraint=requirements/runtime.txt --output-file=requirements/dev.txt pyproject.toml
+
+.PHONY: clean
+clean: ## Remove what was made in this folder; the cache stays
+	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
+
+.PHONY: setup
+setup: .venv/ready ## Python's environment (the others call it)
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@[[ $$(uname -s) == Linux ]] || { echo "Holdfast is developed on Linux; this is $$(uname -s)." >&2; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is missing: install python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "Python's venv module is missing: install python3-venv." >&2; exit 1; }
+	@echo "Setting up Python's environment in .venv"
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

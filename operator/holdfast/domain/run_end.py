@@ -1,0 +1,225 @@
+"""How a run ends when its worker does not say so itself: the verdict on a Job and its pods.
+
+Everything that can go wrong with a pod is told here, in words that say what to do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from holdfast.domain.phases import Phase
+from holdfast.domain.worker_message import WorkerMessage, parse_worker_message
+
+IMAGE_REASONS = frozenset(
+    {
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "ErrImageNeverPull",
+        "ImageInspectError",
+        "RegistryUnavailable",
+    }
+)
+CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+OUT_OF_MEMORY = "OOMKilled"
+FAILING_PATIENCE = timedelta(minutes=3)
+
+
+@dataclass(frozen=True)
+class PodState:
+    """What a pod shows of itself."""
+
+    name: str
+    created: datetime
+    image: str = ""
+    memory_limit: str = ""
+    started: bool = False
+    finished: bool = False
+    waiting_reason: str = ""
+    waiting_message: str = ""
+    unschedulable: str = ""
+    """Why no node takes it; empty if one has."""
+    exit_code: int | None = None
+    terminated_reason: str = ""
+    terminated_message: str = ""
+    pod_reason: str = ""
+    """``Evicted`` and the like, said by the kubelet about the whole pod."""
+    pod_message: str = ""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What a Job shows of itself. ``refusal`` is why no pod could be created, if that is so."""
+
+    name: str
+    started: datetime
+    end: Literal["", "Complete", "Failed"] = ""
+    failing_since: datetime | None = None
+    """Since when it is bound to fail and waits for its pods to go."""
+    reason: str = ""
+    message: str = ""
+    deadline_seconds: int = 0
+    deleting: bool = False
+    suspended: bool = False
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """The run is over. ``worker`` holds what the worker still managed to say."""
+
+    phase: Phase
+    reason: str
+    message: str
+    worker: WorkerMessage | None = None
+
+
+@dataclass(frozen=True)
+class RunWaits:
+    """The run has not ended; its pod has not started, for this reason."""
+
+    reason: str
+    message: str
+
+
+def judge(
+    job: JobState, pods: Sequence[PodState], *, start_timeout: timedelta, now: datetime
+) -> RunEnd | RunWaits | None:
+    """Given a Job and its pods, say whether its run is over and why. None: all is well, the worker is at it."""
+    newest_first = sorted(pods, key=lambda pod: pod.created, reverse=True)
+    # The pod of a node that died never goes: the Job would fail for ever, and the run with it.
+    stuck = job.failing_since is not None and now - job.failing_since >= FAILING_PATIENCE
+    if job.end or stuck:
+        return _ended(job, newest_first)
+    if job.deleting:
+        return RunEnd(
+            Phase.CANCELLED,
+            "JobDeleted",
+            f"Job {job.name} was deleted before the run ended.",
+            _last_words(newest_first),
+        )
+    waits = None if job.suspended else _waiting(job, newest_first)
+    if waits is None:
+        return None
+    since, reason, message = waits
+    if reason == "NotStarted" and now - since < timedelta(seconds=10):
+        return None
+    if now - since >= start_timeout:
+        seconds = int(start_timeout.total_seconds())
+        return RunEnd(Phase.FAILED, reason, f"{message} (Given up after {seconds} s without a start.)")
+    return RunWaits(reason, message)
+
+
+def _quote(text: str) -> str:
+    """Somebody else's words as a sentence of ours."""
+    text = " ".join(text.split())
+    return text if not text or text.endswith((".", "!", "?")) else f"{text}."
+
+
+def job_vanished(job: str) -> RunEnd:
+    return RunEnd(
+        Phase.CANCELLED,
+        "JobDeleted",
+        f"Job {job} was deleted before the run ended. Start another run if the backup is still wanted.",
+    )
+
+
+def _ended(job: JobState, pods: Sequence[PodState]) -> RunEnd:
+    words = _last_words(pods)
+    if job.end == "Complete":
+        if words and words.phase:
+            return RunEnd(words.phase, words.reason, words.message, words)
+        return RunEnd(
+            Phase.FAILED,
+            "ReportLost",
+            "The worker ended well, but its report is lost. `holdfast list` shows whether the backup is there.",
+        )
+    if job.reason == "DeadlineExceeded":
+        last = f" Its last words: {words.message}" if words and words.message else ""
+        return RunEnd(
+            Phase.FAILED,
+            "DeadlineExceeded",
+            f"The run took longer than the {job.deadline_seconds} s of spec.job.activeDeadlineSeconds. "
+            f"Raise it, or look for what holds the worker up.{last}",
+            words,
+        )
+    failed = next((pod for pod in pods if pod.finished), None)
+    if words is None and failed is not None:
+        reason, message = _failure(failed)
+        return RunEnd(Phase.FAILED, reason, _tried(job, message, pods))
+    if words is not None:
+        return RunEnd(words.phase or Phase.FAILED, words.reason, _tried(job, words.message, pods), words)
+    return RunEnd(
+        Phase.FAILED,
+        job.reason or "JobFailed",
+        f"Job {job.name} failed: {_quote(job.message) or 'its pods are gone.'} Its pods no longer say why.",
+    )
+
+
+def _tried(job: JobState, message: str, pods: Sequence[PodState]) -> str:
+    tries = sum(pod.finished for pod in pods)
+    if job.reason != "BackoffLimitExceeded" or tries < 2:
+        return message
+    return f"{message} (Tried {tries} times.)"
+
+
+def _last_words(pods: Sequence[PodState]) -> WorkerMessage | None:
+    """Of the newest pod that ended; none if that one was killed and could not speak."""
+    newest = next((pod for pod in pods if pod.finished), None)
+    return parse_worker_message(newest.terminated_message) if newest else None
+
+
+def _failure(pod: PodState) -> tuple[str, str]:
+    """Why a pod failed whose worker did not say it."""
+    if pod.terminated_reason == OUT_OF_MEMORY:
+        limit = f" ({pod.memory_limit})" if pod.memory_limit else ""
+        return OUT_OF_MEMORY, (
+            f"The worker was killed because it needed more memory than its limit{limit}. "
+            "Raise spec.job.resources.limits.memory of the policy."
+        )
+    if pod.pod_reason:
+        return pod.pod_reason, f"Pod {pod.name} was ended by its node: {pod.pod_message or pod.pod_reason}"
+    if pod.terminated_reason in CONFIG_REASONS or pod.terminated_reason == "ContainerCannotRun":
+        return "ConfigError", f"The worker cannot be run: {pod.terminated_message or pod.terminated_reason}"
+    code = "unknown" if pod.exit_code is None else str(pod.exit_code)
+    killed = " It was killed from outside." if pod.exit_code in (137, 143) else ""
+    return "WorkerDied", (
+        f"The worker died with exit code {code} and said nothing.{killed} See kubectl logs {pod.name}."
+    )
+
+
+def _waiting(job: JobState, pods: Sequence[PodState]) -> tuple[datetime, str, str] | None:
+    """Since when, and why, no pod runs; None if one does, or if the Job only waits between two tries."""
+    current = next((pod for pod in pods if not pod.finished), None)
+    if current is None:
+        if not job.refusal:
+            return None if pods else (job.started, "NotStarted", f"Job {job.name} has no pod yet.")
+        since = max((pod.created for pod in pods), default=job.started)
+        refusal = f"No pod may be created: {_quote(job.refusal)}"
+        if "exceeded quota" in job.refusal:
+            return since, "QuotaExceeded", f"{refusal} Raise the namespace's quota, or lower spec.job.resources."
+        return since, "PodRefused", refusal
+    if current.started:
+        return None
+    return (current.created, *_not_started(current))
+
+
+def _not_started(pod: PodState) -> tuple[str, str]:
+    if pod.unschedulable:
+        return "Unschedulable", (
+            f"No node takes the worker's pod: {_quote(pod.unschedulable)} "
+            "Check spec.job.resources, nodeSelector and tolerations against the nodes."
+        )
+    if pod.waiting_reason in IMAGE_REASONS:
+        detail = f" {_quote(pod.waiting_message)}" if pod.waiting_message else ""
+        return "ImagePullFailed", (
+            f"Image {pod.image} cannot be pulled ({pod.waiting_reason}).{detail} "
+            "Check its name, and that the nodes may pull it."
+        )
+    if pod.waiting_reason in CONFIG_REASONS:
+        return "ConfigError", f"The worker's container cannot be created: {pod.waiting_message or pod.waiting_reason}"
+    return "NotStarted", (
+        f"Pod {pod.name} has not started yet{f' ({pod.waiting_reason})' if pod.waiting_reason else ''}. "
+        f"See kubectl describe pod {pod.name}."
+    )

@@ -1,0 +1,136 @@
+"""What is watched, and what each change has looked at."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Sequence
+from typing import Any, cast
+
+import kopf
+
+from holdfast.handlers.reconciler import Reconciler
+from holdfast.services.survey import Key, key_of, run_key
+from holdfast.specs.names import MANAGED_BY, POLICY_LABEL
+
+_log = logging.getLogger("holdfast.operator")
+
+GROUP = "holdfast.dev"
+OWNED = (
+    ("batch", "cronjobs"),
+    ("", "serviceaccounts"),
+    ("rbac.authorization.k8s.io", "roles"),
+    ("rbac.authorization.k8s.io", "rolebindings"),
+)
+OURS = f"{MANAGED_BY}=holdfast,{POLICY_LABEL}"
+
+
+def build_registry(reconciler: Reconciler) -> kopf.OperatorRegistry:
+    """All handlers, bound to one reconciler."""
+    registry = kopf.OperatorRegistry()
+    _register_activities(registry, reconciler)
+    _register_resources(registry, reconciler)
+    _register_owned(registry, reconciler)
+    return registry
+
+
+def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+    task: asyncio.Task[None] | None = None
+
+    @kopf.on.startup(registry=registry, id="start")
+    async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
+        nonlocal task
+        configure(settings)
+        task = asyncio.create_task(reconciler.run(), name="reconciler")
+
+    @kopf.on.login(registry=registry, id="login")
+    def login(**arguments: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_service_account(**arguments) or kopf.login_via_client(**arguments)
+
+    @kopf.on.cleanup(registry=registry, id="stop")
+    async def stop(**_: Any) -> None:
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        reconciler.close()
+
+    @kopf.on.probe(registry=registry, id="reconciler")
+    async def probe(**_: Any) -> str:
+        if task is None or task.done() or not reconciler.alive():
+            raise kopf.PermanentError("the reconciler stands still")
+        return "alive"
+
+
+def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+    phases: dict[str, str | None] = {}
+
+    @kopf.on.event(GROUP, "backuppolicies", id="policy_changed", registry=registry)
+    async def policy_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] != "DELETED":
+            await reconciler.look_at(key_of("BackupPolicy", dict(body)))
+
+    @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
+    async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
+        if event["type"] == "DELETED":
+            phases.pop(uid, None)
+            await reconciler.cancel(dict(body))
+        elif uid not in phases or phases[uid] != phase:
+            # Progress alone is nobody's business here: it comes every other second.
+            phases[uid] = phase
+            await reconciler.look_at(key_of("BackupRun", dict(body)))
+        else:
+            return
+        policy = body["spec"]["policyRef"]["name"]
+        await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.5)
+
+
+def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+    @kopf.on.event("batch", "jobs", id="job_changed", labels={POLICY_LABEL: kopf.PRESENT}, registry=registry)
+    async def job_changed(body: kopf.Body, **_: Any) -> None:
+        await reconciler.look_at(run_key(dict(body)))
+
+    @kopf.on.event("", "pods", id="pod_changed", labels={POLICY_LABEL: kopf.PRESENT}, registry=registry)
+    async def pod_changed(body: kopf.Body, **_: Any) -> None:
+        # A pod knows its Job, not its run. Where the two have different names, the Job's own events and the next
+        # look at a run that has not started do.
+        job = body["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name")
+        if job:
+            await reconciler.look_at(Key("BackupRun", body["metadata"]["namespace"], job), delay=0.2)
+
+    async def owned_changed(body: kopf.Body, **_: Any) -> None:
+        policy = body["metadata"]["labels"][POLICY_LABEL]
+        await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.2)
+
+    for group, plural in OWNED:
+        kopf.on.event(group, plural, labels={POLICY_LABEL: kopf.PRESENT}, id=f"{plural}_changed", registry=registry)(
+            owned_changed
+        )
+
+
+def configure(settings: kopf.OperatorSettings) -> None:
+    """Kopf's settings: our own prefix, bounded requests, and no look at anything that we have no right to."""
+    settings.persistence.finalizer = f"{GROUP}/finalizer"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=GROUP)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=GROUP)
+    settings.networking.request_timeout = 30
+    settings.watching.server_timeout = 600
+    settings.watching.client_timeout = 660
+    settings.execution.max_workers = 32
+    settings.posting.level = logging.WARNING
+    settings.scanning.disabled = True
+    for group, plural in (*OWNED, ("batch", "jobs"), ("", "pods")):
+        settings.watching.label_selectors[group, plural] = OURS
+
+
+def run(reconciler: Reconciler, *, namespaces: Sequence[str], liveness_port: int) -> None:
+    """Watch until a signal ends it."""
+    _log.info("Watching %s.", ", ".join(namespaces) or "all namespaces")
+    kopf.run(
+        registry=build_registry(reconciler),
+        standalone=True,
+        # Kopf's own default looks up the user's name, which a container's user does not have.
+        identity=cast("Any", socket.gethostname()),
+        clusterwide=not namespaces,
+        namespaces=list(namespaces),
+        liveness_endpoint=f"http://0.0.0.0:{liveness_port}/healthz" if liveness_port else None,
+    )

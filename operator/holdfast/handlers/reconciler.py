@@ -1,0 +1,93 @@
+"""The operator's own loop: keys in, use cases called, errors translated in one place."""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
+
+from holdfast.errors import HoldfastError
+from holdfast.handlers.queue import WorkQueue
+from holdfast.ports import Clock, Cluster, KubeObject
+from holdfast.services.follow_job import cancel_job
+from holdfast.services.reconcile_policy import reconcile_policy
+from holdfast.services.reconcile_run import reconcile_run
+from holdfast.services.survey import Key, survey
+from holdfast.specs.worker import WorkerImage
+
+_log = logging.getLogger("holdfast.operator")
+_T = TypeVar("_T")
+
+
+class Reconciler:
+    """Calls the use cases in threads of its own, so that nothing that blocks stalls the watching."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        image: WorkerImage,
+        clock: Clock,
+        *,
+        namespaces: Sequence[str] = (),
+        interval: float = 60,
+        workers: int = 8,
+    ) -> None:
+        self._cluster, self._image, self._clock = cluster, image, clock
+        self._namespaces, self._interval, self._workers = namespaces, interval, workers
+        self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
+        self._queue: WorkQueue[Key] = WorkQueue(self._reconcile)
+        self._ticked: float | None = None
+
+    async def look_at(self, key: Key, delay: float = 0.0) -> None:
+        await self._queue.add(key, delay)
+
+    async def cancel(self, run: KubeObject) -> None:
+        """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
+        await self._call(f"BackupRun {run['metadata']['name']}", partial(cancel_job, self._cluster, run), quiet=True)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._queue.run(self._workers))
+            group.create_task(self._survey_for_ever())
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def alive(self) -> bool:
+        """Whether the loop has gone round lately. A survey that fails counts: a restart would not mend the cluster."""
+        now = asyncio.get_running_loop().time()
+        return self._ticked is None or now - self._ticked < 3 * self._interval + 120
+
+    async def _survey_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._ticked = loop.time()
+            keys = await self._call("The survey", lambda: list(survey(self._cluster, self._namespaces)), quiet=True)
+            for index, key in enumerate(keys or ()):
+                # Spread over the first part of the interval: a restart is no reason for a burst of requests.
+                await self._queue.add(key, min(index * 0.02, self._interval / 4))
+            await asyncio.sleep(self._interval)
+
+    async def _reconcile(self, key: Key) -> float | None:
+        use_case = reconcile_policy if key.kind == "BackupPolicy" else reconcile_run
+        call = partial(use_case, self._cluster, key.namespace, key.name, image=self._image, clock=self._clock)
+        return await self._call(str(key), call)
+
+    async def _call(self, what: str, call: Callable[[], _T], *, quiet: bool = False) -> _T | None:
+        """The one place where errors of use cases become log lines; ``quiet`` ones go no further."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        except HoldfastError as error:
+            _log.log(logging.WARNING if error.retryable else logging.ERROR, "%s: %s", what, error)
+            if not quiet:
+                raise
+        except Exception as error:
+            # Where, but not what: the text of a stranger's error may quote a secret.
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            _log.error("%s: %s in %s:%s", what, type(error).__name__, frame.name, frame.lineno)
+            if not quiet:
+                raise
+        return None

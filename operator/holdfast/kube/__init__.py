@@ -1,0 +1,1 @@
+"""Kubernetes behind ports. The only importer of the Kubernetes client."""

@@ -1,0 +1,115 @@
+"""One request to the Kubernetes API: authorised, bounded in time, with our errors for its refusals."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+from kubernetes.config.config_exception import ConfigException
+
+from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, NotAuthorized
+
+CONNECT_SECONDS = 5
+READ_SECONDS = 30
+
+_GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+
+
+class Refused(Exception):
+    """The API server answered, and the answer is no: 404, 409, 410."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+    @property
+    def gone(self) -> bool:
+        return self.status in _GONE
+
+    @property
+    def conflict(self) -> bool:
+        return self.status == HTTPStatus.CONFLICT
+
+
+class Connection:
+    """The Kubernetes client, reduced to requests with JSON bodies."""
+
+    def __init__(
+        self, api: client.ApiClient, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+    ) -> None:
+        self._api = api
+        self._timeout = (connect_seconds, read_seconds)
+
+    @classmethod
+    def from_environment(
+        cls, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+    ) -> "Connection":
+        """With the service account of the pod we run in, else with the user's kubeconfig."""
+        configuration = client.Configuration()
+        # Many threads share the pool; a dropped keep-alive connection is opened anew, no answer is awaited twice.
+        configuration.connection_pool_maxsize = 32
+        configuration.retries = urllib3.Retry(total=2, connect=1, read=1, redirect=0, status=0, other=0)
+        try:
+            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except ConfigException:
+            try:
+                config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+            except (ConfigException, OSError) as error:
+                raise ClusterUnavailable(
+                    "No Kubernetes cluster is configured.",
+                    hint="Run in a pod with a service account, or set KUBECONFIG.",
+                ) from error
+        return cls(client.ApiClient(configuration), connect_seconds=connect_seconds, read_seconds=read_seconds)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        content_type: str = "application/json",
+    ) -> Any:
+        """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours."""
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = content_type
+            # The client encodes what is JSON by its name, and takes anything else as it is.
+            body = body if content_type.endswith("json") else json.dumps(body)
+        try:
+            parameters = self._api.param_serialize(
+                method,
+                path,
+                query_params=list((query or {}).items()),
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            response = self._api.call_api(*parameters, _request_timeout=self._timeout)
+            data: bytes = response.read()  # type: ignore[no-untyped-call]
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
+            raise ClusterUnavailable(f"The Kubernetes API does not answer ({type(error).__name__}).") from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise _translate(response.status, data)
+        return json.loads(data) if data else {}
+
+
+def _translate(status: int, data: bytes) -> HoldfastError | Refused:
+    reason, message = "", data[:500].decode(errors="replace")
+    try:
+        answer = json.loads(data)
+        reason, message = answer.get("reason", ""), answer.get("message", message)
+    except (ValueError, AttributeError):
+        pass
+    if status in _GONE or status == HTTPStatus.CONFLICT:
+        return Refused(status, reason)
+    if status == HTTPStatus.UNAUTHORIZED:
+        return ClusterUnavailable("The Kubernetes API does not accept our credentials.")
+    if status == HTTPStatus.FORBIDDEN:
+        return NotAuthorized(f"The Kubernetes API forbids it: {message}")
+    if status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY):
+        return InvalidSpec(f"The Kubernetes API finds it invalid: {message}")
+    return ClusterUnavailable(f"The Kubernetes API answers {status}: {message}")

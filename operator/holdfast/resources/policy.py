@@ -1,0 +1,226 @@
+"""BackupPolicy: which database is backed up, when, and where to."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from holdfast.domain.consistency import Consistency
+from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
+from holdfast.resources.conditions import Condition
+from holdfast.resources.job import JobTemplate
+
+KIND = "BackupPolicy"
+
+NAME_LIMIT = 52
+"""A CronJob takes the policy's name, and appends eleven characters for its Jobs."""
+
+SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
+SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+Glob = Annotated[str, Field(min_length=1, max_length=255)]
+DatabaseName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^/\\. \"$*<>:|?]+$")]
+
+
+class UriSecretRef(Spec):
+    """A key of a Secret in the policy's namespace that holds a MongoDB URI."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+    key: Annotated[SecretKey, Field(description="The key in the Secret that holds the MongoDB URI.")] = "MONGODB_URI"
+
+
+class ReadPreference(StrEnum):
+    """Which member of a replica set is read from."""
+
+    PRIMARY = "primary"
+    PRIMARY_PREFERRED = "primaryPreferred"
+    SECONDARY = "secondary"
+    SECONDARY_PREFERRED = "secondaryPreferred"
+    NEAREST = "nearest"
+
+
+class SourceSpec(Spec):
+    """The database that is backed up."""
+
+    uri_secret_ref: Annotated[
+        UriSecretRef, Field(description="Where the MongoDB URI is. It is mounted into the worker, never copied.")
+    ]
+    database: Annotated[
+        DatabaseName | None, Field(description="The database to back up. Default: the one named in the URI.")
+    ] = None
+    collections: Annotated[
+        tuple[Glob, ...],
+        Field(
+            description="Collections to back up, by name or glob (`*`, `?`, `[abc]`). Default: all. A name that "
+            "does not exist is a warning on the run.",
+            max_length=1000,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[Glob, ...],
+        Field(
+            description="Collections to leave out, by name or glob. Wins over `collections`.",
+            max_length=1000,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    consistency: Annotated[
+        Consistency,
+        Field(
+            description="Whether all collections must show one moment. Required: fail where that cannot be had. "
+            "Preferred: take it where the server can, and say so. None: read each collection at a time of its own."
+        ),
+    ] = Consistency.PREFERRED
+    read_preference: Annotated[ReadPreference, Field(description="Which member of a replica set to read from.")] = (
+        ReadPreference.SECONDARY_PREFERRED
+    )
+
+
+class ScheduleSpec(Spec):
+    """When backups are taken."""
+
+    cron: Annotated[
+        str,
+        Field(
+            description='Five cron fields ("0 2 * * *": at 02:00 each day), or a macro such as @daily.',
+            min_length=1,
+            max_length=200,
+        ),
+    ]
+    time_zone: Annotated[
+        str,
+        Field(
+            description="IANA name of the time zone that `cron` is read in, such as Europe/Berlin.",
+            min_length=1,
+            max_length=100,
+        ),
+    ] = "Etc/UTC"
+    suspend: Annotated[bool, Field(description="Take no scheduled backups for now. Backups by hand still work.")] = (
+        False
+    )
+    starting_deadline_seconds: Annotated[
+        int,
+        Field(description="How late a scheduled backup may still start; a later one is skipped.", ge=10, le=604800),
+    ] = 3600
+
+
+class MongoStorage(Spec):
+    """Backups as documents in the collections `backupmetadatas` and `backupdatas` of a MongoDB database."""
+
+    uri_secret_ref: Annotated[
+        UriSecretRef | None,
+        Field(description="Where the MongoDB URI of the store is. Default: that of the source."),
+    ] = None
+    database: Annotated[
+        DatabaseName | None,
+        Field(
+            description="The database that holds the backups. Default: the one in the URI of the store's own "
+            "Secret; beside the source, the source's."
+        ),
+    ] = None
+
+
+class StorageSpec(Spec):
+    """Where the backups are kept: exactly one kind of store."""
+
+    mongodb: Annotated[
+        MongoStorage | None,
+        Field(description="Keep backups in MongoDB. `{}` keeps them beside the source, in its own database."),
+    ] = None
+
+
+class CompressionSpec(Spec):
+    """How backups are compressed (Zstandard)."""
+
+    level: Annotated[int, Field(description="Zstandard level, from 1 (fast) to 19 (small).", ge=1, le=19)] = 3
+
+
+class BackupPolicySpec(Spec):
+    """What is wanted."""
+
+    source: Annotated[SourceSpec, Field(description="The database that is backed up.")]
+    schedule: Annotated[ScheduleSpec, Field(description="When backups are taken.")]
+    storage: Annotated[
+        StorageSpec,
+        Field(
+            description="Where the backups are kept: exactly one kind of store.",
+            json_schema_extra={
+                "x-kubernetes-validations": [
+                    {
+                        "rule": "[has(self.mongodb)].filter(set, set).size() == 1",
+                        "message": "storage takes exactly one kind of store: mongodb",
+                    }
+                ]
+            },
+        ),
+    ] = StorageSpec(mongodb=MongoStorage())
+    compression: Annotated[CompressionSpec, Field(description="How backups are compressed.")] = CompressionSpec()
+    job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
+
+    @property
+    def store_secret(self) -> UriSecretRef | None:
+        """The Secret of a store of its own, or None where backups lie beside the source."""
+        return self.storage.mongodb.uri_secret_ref if self.storage.mongodb else None
+
+
+class LastRun(Status):
+    """The newest run of the policy."""
+
+    name: Annotated[str, Field(description="Name of the BackupRun.")]
+    phase: Annotated[str, Field(description="Its phase.")]
+    start_time: Annotated[Timestamp | None, Field(description="When it started.")] = None
+    completion_time: Annotated[Timestamp | None, Field(description="When it ended.")] = None
+    message: Annotated[str | None, Field(description="Why it ended as it did.")] = None
+
+
+class LastSuccessfulRun(Status):
+    """The newest run that succeeded."""
+
+    name: Annotated[str, Field(description="Name of the BackupRun.")]
+    backup_id: Annotated[str | None, Field(description="Id of its backup.")] = None
+    completion_time: Annotated[Timestamp | None, Field(description="When it ended.")] = None
+    documents: Annotated[int | None, Field(description="Documents in the backup.", ge=0)] = None
+    stored_bytes: Annotated[int | None, Field(description="Bytes that the backup takes up.", ge=0)] = None
+
+
+class BackupPolicyStatus(Status):
+    """What is."""
+
+    observed_generation: Annotated[
+        int | None, Field(description="The generation of the spec that this status speaks about.")
+    ] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            description="Ready: the schedule is in force and what the worker needs is there.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    next_schedule_time: Annotated[Timestamp | None, Field(description="When the next scheduled backup starts.")] = None
+    last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
+    last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
+
+
+class BackupPolicy(Status):
+    """A BackupPolicy as the API server has it."""
+
+    api_version: str = API_VERSION
+    kind: Literal["BackupPolicy"] = "BackupPolicy"
+    metadata: Metadata
+    spec: BackupPolicySpec
+    status: BackupPolicyStatus = BackupPolicyStatus()
+
+    @property
+    def owner_reference(self) -> dict[str, Any]:
+        """Ties an object to this policy. It never blocks the deletion of the policy."""
+        return owner_reference(self.metadata)
+
+
+def owner_reference(metadata: Metadata) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": KIND,
+        "name": metadata.name,
+        "uid": metadata.uid,
+        "controller": True,
+    }

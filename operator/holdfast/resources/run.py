@@ -1,0 +1,146 @@
+"""BackupRun: one backup, from the wish to its end. The names of its status are the product's JSON contract."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from holdfast.domain.consistency import ConsistencyLevel
+from holdfast.domain.phases import CollectionPhase, Phase
+from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
+from holdfast.resources.conditions import Condition
+
+KIND = "BackupRun"
+
+COLLECTIONS_LIMIT = 100
+"""An object must stay well under 1 MiB; the manifest of the backup lists all."""
+
+WARNINGS_LIMIT = 20
+
+
+class RunReason(StrEnum):
+    """What a run was started for."""
+
+    SCHEDULED = "Scheduled"
+    MANUAL = "Manual"
+
+
+class PolicyRef(Spec):
+    """A BackupPolicy of the same namespace."""
+
+    name: Annotated[
+        str, Field(description="Name of the BackupPolicy, in the same namespace.", min_length=1, max_length=52)
+    ]
+
+
+class BackupRunSpec(Spec):
+    """What is wanted. It cannot be changed."""
+
+    policy_ref: Annotated[PolicyRef, Field(description="The policy that says what is backed up, and where to.")]
+    reason: Annotated[RunReason, Field(description="What the run was started for. Runs by hand are Manual.")] = (
+        RunReason.MANUAL
+    )
+
+
+class ConsistencyStatus(Status):
+    """What the backup shows."""
+
+    level: Annotated[
+        ConsistencyLevel,
+        Field(description="Snapshot: all collections at one moment. None: each at a moment of its own."),
+    ]
+    cluster_time: Annotated[
+        str | None,
+        Field(description="The moment, as the server counts: seconds since 1970, a dot, and a counter."),
+    ] = None
+
+
+class CollectionStatus(Status):
+    """One collection of the backup."""
+
+    name: Annotated[str, Field(description="Name of the collection.")]
+    phase: Annotated[CollectionPhase, Field(description="Where it stands.")]
+    documents: Annotated[int | None, Field(description="Documents read from it.", ge=0)] = None
+    bytes: Annotated[int | None, Field(description="Bytes of these documents, before compression.", ge=0)] = None
+    error: Annotated[str | None, Field(description="Why it failed.")] = None
+
+
+class BackupRunStatus(Status):
+    """What is."""
+
+    observed_generation: Annotated[
+        int | None, Field(description="The generation of the spec that this status speaks about.")
+    ] = None
+    phase: Annotated[Phase | None, Field(description="Where the run stands.")] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            description="Complete: the backup is whole and verified. Failed: it is not, and nobody tries any more.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    reason: Annotated[str | None, Field(description="Why the run is where it is, as one CamelCase word.")] = None
+    message: Annotated[str | None, Field(description="The same for people, with what to do next.")] = None
+    start_time: Annotated[Timestamp | None, Field(description="When the worker first started.")] = None
+    completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
+    duration: Annotated[str | None, Field(description="From start to end, such as 1m30s.")] = None
+    backup_id: Annotated[str | None, Field(description="Id of the backup in its repository.")] = None
+    consistency: Annotated[
+        ConsistencyStatus | None, Field(description="What the backup claims about the moment it shows.")
+    ] = None
+    documents: Annotated[int | None, Field(description="Documents in the backup.", ge=0)] = None
+    logical_bytes: Annotated[int | None, Field(description="Bytes of these documents, before compression.", ge=0)] = (
+        None
+    )
+    stored_bytes: Annotated[
+        int | None, Field(description="Bytes of all that the backup refers to, as stored.", ge=0)
+    ] = None
+    new_bytes: Annotated[int | None, Field(description="Bytes that this run added to the repository.", ge=0)] = None
+    stored_size: Annotated[str | None, Field(description="storedBytes for people, such as 1.2 MiB.")] = None
+    new_size: Annotated[str | None, Field(description="newBytes for people, such as 80.5 KiB.")] = None
+    progress: Annotated[str | None, Field(description="How far the run is, by estimate, such as 42%.")] = None
+    attempts: Annotated[int | None, Field(description="How many pods have worked on it.", ge=0)] = None
+    collections: Annotated[
+        tuple[CollectionStatus, ...],
+        Field(
+            description="The collections, failed ones first, at most 100.",
+            max_length=COLLECTIONS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    collections_omitted: Annotated[
+        int | None, Field(description="How many collections are not listed here. The manifest has them all.", ge=0)
+    ] = None
+    warnings: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What the backup is good in spite of.",
+            max_length=WARNINGS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase is not None and self.phase.terminal
+
+
+class BackupRun(Status):
+    """A BackupRun as the API server has it."""
+
+    api_version: str = API_VERSION
+    kind: Literal["BackupRun"] = "BackupRun"
+    metadata: Metadata
+    spec: BackupRunSpec
+    status: BackupRunStatus = BackupRunStatus()
+
+    @property
+    def owner_reference(self) -> dict[str, Any]:
+        """Ties a Job to this run."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": self.metadata.name,
+            "uid": self.metadata.uid,
+            "controller": True,
+        }

@@ -1,0 +1,197 @@
+"""Bring the cluster to what a BackupPolicy says: the worker's rights, and the CronJob; then say how it stands.
+
+Idempotent, and silent when nothing changed. An invalid spec leaves the last good CronJob in force: a typing error
+must not stop backups.
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from holdfast.domain.mongodb_uri import uri_database
+from holdfast.domain.schedule import Schedule, parse_schedule
+from holdfast.errors import HoldfastError, InvalidSpec, SecretMissing, Unavailable
+from holdfast.ports import (
+    BACKUP_POLICY,
+    CRON_JOB,
+    ROLE,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Clock,
+    Cluster,
+    Kind,
+    KubeObject,
+)
+from holdfast.resources.conditions import condition, find_condition, set_condition
+from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus, UriSecretRef
+from holdfast.services.last_runs import last_runs
+from holdfast.services.write_status import parse_policy, write_status
+from holdfast.specs import access
+from holdfast.specs.run_status import STALLED
+from holdfast.specs.worker import WorkerImage, cron_job
+
+READY = "Ready"
+
+LOOK_AGAIN = 10.0
+"""Seconds until the next look at a policy that is not ready: a Secret may come, and is not watched."""
+
+
+class NameTaken(HoldfastError):
+    """An object that we want to make exists and is not ours."""
+
+    reason = "NameTaken"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    ready: bool
+    reason: str
+    message: str
+    lasting: bool = False
+    """It does not mend itself: a person must change something."""
+
+
+def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: WorkerImage, clock: Clock) -> float | None:
+    """Given a policy's name, make it so and write its status. Returns seconds until it wants to be looked at again.
+
+    Raises ClusterUnavailable if the cluster does not answer: the caller tries again.
+    """
+    body = cluster.get(BACKUP_POLICY, namespace, name)
+    if body is None or "deletionTimestamp" in body["metadata"]:
+        return None
+    now = clock()
+    schedule: Schedule | None = None
+    policy: BackupPolicy | None = None
+    try:
+        policy = parse_policy(body)
+        schedule = _check(policy)
+        _apply_all(cluster, policy, image)
+        _check_secrets(cluster, policy)
+        verdict = _in_force(policy)
+    except Unavailable:
+        raise
+    except HoldfastError as error:
+        verdict = _Verdict(False, error.reason, str(error), lasting=isinstance(error, (InvalidSpec, NameTaken)))
+    _write(cluster, body, policy, verdict, schedule, now)
+    return None if verdict.ready else LOOK_AGAIN
+
+
+def _check(policy: BackupPolicy) -> Schedule:
+    if policy.spec.storage.mongodb is None:
+        raise InvalidSpec("spec.storage: no kind of store is given.", hint="Give mongodb: {} for beside the source.")
+    return parse_schedule(policy.spec.schedule.cron, policy.spec.schedule.time_zone)
+
+
+def _in_force(policy: BackupPolicy) -> _Verdict:
+    schedule = policy.spec.schedule
+    if schedule.suspend:
+        return _Verdict(True, "Suspended", "Scheduled backups are suspended by spec.schedule.suspend.")
+    return _Verdict(True, "Scheduled", f"Backups are scheduled at {schedule.cron!r} in {schedule.time_zone}.")
+
+
+def _apply_all(cluster: Cluster, policy: BackupPolicy, image: WorkerImage) -> None:
+    _ensure(cluster, SERVICE_ACCOUNT, access.service_account(policy))
+    _ensure(cluster, ROLE, access.role(policy))
+    _ensure(cluster, ROLE_BINDING, access.role_binding(policy))
+    _ensure(cluster, CRON_JOB, cron_job(policy, image))
+
+
+def _ensure(cluster: Cluster, kind: Kind, wanted: KubeObject) -> None:
+    """Make one object so, unless it already is. NameTaken if it is not the policy's: nothing is ever adopted."""
+    metadata = wanted["metadata"]
+    existing = cluster.get(kind, metadata["namespace"], metadata["name"])
+    if existing is not None:
+        owners = existing["metadata"].get("ownerReferences") or []
+        if all(owner.get("uid") != metadata["ownerReferences"][0]["uid"] for owner in owners):
+            raise NameTaken(
+                f"{kind.name} {metadata['namespace']}/{metadata['name']} exists and belongs to something else.",
+                hint="Rename the policy, or delete that object.",
+            )
+        if "deletionTimestamp" in existing["metadata"] or covers(existing, wanted):
+            return
+    cluster.apply(kind, wanted)
+
+
+def covers(existing: Any, wanted: Any) -> bool:
+    """Whether ``existing`` says all that ``wanted`` says; the server may have filled in more."""
+    if isinstance(wanted, Mapping):
+        return isinstance(existing, Mapping) and all(
+            (name in existing and covers(existing[name], value)) or (name not in existing and value in (False, {}, []))
+            for name, value in wanted.items()
+        )
+    if isinstance(wanted, (list, tuple)):
+        return (
+            isinstance(existing, list)
+            and len(existing) == len(wanted)
+            and all(covers(one, other) for one, other in zip(existing, wanted, strict=True))
+        )
+    return bool(existing == wanted)
+
+
+def _check_secrets(cluster: Cluster, policy: BackupPolicy) -> None:
+    """SecretMissing, InvalidUri or InvalidSpec if the worker could not use what the Secrets hold."""
+    spec = policy.spec
+    database = _secret_database(cluster, policy, spec.source.uri_secret_ref)
+    if not (spec.source.database or database):
+        raise InvalidSpec(
+            "No database is named, neither in spec.source.database nor in the MongoDB URI.",
+            hint="Name it in one of them.",
+        )
+    if spec.store_secret:
+        _secret_database(cluster, policy, spec.store_secret)
+
+
+def _secret_database(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef) -> str | None:
+    namespace = policy.metadata.namespace
+    secret = cluster.get(SECRET, namespace, ref.name)
+    if secret is None:
+        raise SecretMissing(f"There is no Secret {namespace}/{ref.name}.", hint=f"Create it, with key {ref.key}.")
+    encoded = (secret.get("data") or {}).get(ref.key)
+    if encoded is None:
+        raise SecretMissing(
+            f"Secret {namespace}/{ref.name} has no key {ref.key}.", hint="Add it, or name another in uriSecretRef.key."
+        )
+    where = f"Key {ref.key} of Secret {namespace}/{ref.name}"
+    try:
+        uri = b64decode(encoded).decode()
+    except (Base64Error, UnicodeDecodeError):
+        uri = "?"
+    return uri_database(uri, where)
+
+
+def _write(
+    cluster: Cluster,
+    body: KubeObject,
+    policy: BackupPolicy | None,
+    verdict: _Verdict,
+    schedule: Schedule | None,
+    now: datetime,
+) -> None:
+    generation = body["metadata"].get("generation", 0)
+    old = BackupPolicyStatus.model_validate(body.get("status") or {})
+    before = find_condition(old.conditions, READY)
+    ready = condition(READY, verdict.ready, verdict.reason, verdict.message, now=now, generation=generation)
+    conditions = set_condition(old.conditions, ready)
+    if verdict.lasting:
+        stalled = condition(STALLED, True, verdict.reason, verdict.message, now=now, generation=generation)
+        conditions = set_condition(conditions, stalled)
+    else:
+        conditions = tuple(one for one in conditions if one.type != STALLED)
+    suspended = policy is not None and policy.spec.schedule.suspend
+    last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
+    status = old.model_copy(
+        update={
+            "observed_generation": generation,
+            "conditions": conditions,
+            "next_schedule_time": schedule.next_after(now) if schedule and not suspended else None,
+            "last_run": last_run,
+            "last_successful_run": last_success,
+        }
+    )
+    written = write_status(cluster, BACKUP_POLICY, body, status.to_wire())
+    if written is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
+        cluster.record(body, BACKUP_POLICY, "Normal" if verdict.ready else "Warning", verdict.reason, verdict.message)

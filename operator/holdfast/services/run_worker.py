@@ -1,0 +1,235 @@
+"""The worker's whole chain in a pod: find the run, back up, verify, report.
+
+A failure that another try may mend leaves the run Running and says so; the Job starts the next pod, which goes on with
+the chunks that are already stored. Any other end is written to the run and, in case that cannot be, to the pod's
+termination message, from which the operator takes it.
+"""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+from typing import Any, Protocol, TypeVar
+
+from holdfast.domain.phases import Phase
+from holdfast.domain.run_end import RunEnd
+from holdfast.domain.worker_message import WorkerMessage
+from holdfast.errors import EXIT_PARTIAL, HoldfastError, Interrupted, InvalidSpec, Unavailable
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
+from holdfast.repository.manifest import Manifest, PolicyIdentity
+from holdfast.repository.repository import Repository
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.verify import verify
+from holdfast.services.write_status import change_run, parse_policy, parse_run
+from holdfast.specs import run_status
+from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, backup_id, reason_of_job
+from holdfast.specs.worker import run_for_job
+
+EXIT_RETRY = Unavailable.exit_code
+REPORT_PATIENCE = timedelta(seconds=45)
+"""Less than the pod's grace period: the last report may be all that is left to do when a node is drained."""
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class WorkerTask:
+    """What the pod was told. ``run`` is set where the Job was made for a BackupRun."""
+
+    namespace: str
+    policy: str
+    job: str
+    job_uid: str
+    run: str | None = None
+
+
+@dataclass(frozen=True)
+class WorkerResult:
+    exit_code: int
+    message: WorkerMessage
+
+
+class RunProgress(Progress, Protocol):
+    """Progress that can also be put into a status that is about to be written."""
+
+    def latest(self, status: BackupRunStatus) -> BackupRunStatus: ...
+
+
+Opener = Callable[[BackupPolicy], AbstractContextManager[tuple[Source, Repository]]]
+"""Opens the source and the repository of a policy, with the Secrets that are mounted."""
+
+
+class Worker:
+    """One pod's work on one run. ``wait`` sleeps, or returns early when the pod is asked to stop."""
+
+    def __init__(
+        self,
+        task: WorkerTask,
+        cluster: Cluster,
+        open_engine: Opener,
+        progress_of: Callable[[str], RunProgress],
+        clock: Clock,
+        stop: Event,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._task, self._cluster, self._open, self._progress_of = task, cluster, open_engine, progress_of
+        self._clock, self._stop, self._wait = clock, stop, wait
+        self._run: BackupRun | None = None
+        self._progress: RunProgress | None = None
+
+    def work(self) -> WorkerResult:
+        """Given a task, do it and return how the process ends. Never raises."""
+        try:
+            return self._chain()
+        except HoldfastError as error:
+            return self._failed(error.reason, str(error), error.exit_code, retry=error.retryable)
+        except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
+            # Where, but not what: the text of a stranger's error may quote a secret.
+            frames = traceback.extract_tb(error.__traceback__)[-3:]
+            place = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
+            text = f"The worker met an error that it does not know: {type(error).__name__} in {place}."
+            return self._failed("InternalError", text, EXIT_RETRY, retry=True)
+
+    def _chain(self) -> WorkerResult:
+        policy = parse_policy(self._patiently(self._policy))
+        run = self._run = self._patiently(lambda: self._find_run(policy))
+        if run.status.terminal:
+            return _known_end(run.status)
+        progress = self._progress = self._progress_of(run.metadata.name)
+        self._update(lambda current: run_status.started(
+            current.status, now=self._clock(), generation=current.metadata.generation
+        ))  # fmt: skip
+        with self._open(policy) as (source, repository):
+            outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop)
+            progress.phase(Phase.VERIFYING)
+            report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
+        return self._finished(outcome.manifest, outcome.warnings, report.problems)
+
+    def _policy(self) -> dict[str, Any]:
+        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
+        if body is None:
+            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
+        return body
+
+    def _find_run(self, policy: BackupPolicy) -> BackupRun:
+        """The run that this Job is for; made now if the Job was not made for one."""
+        task = self._task
+        name = task.run or task.job
+        body = self._cluster.get(BACKUP_RUN, task.namespace, name)
+        if task.run is None:
+            if body is None:
+                wish = run_for_job(policy, task.job, task.job_uid, reason_of_job(policy.metadata.name, task.job))
+                body = self._cluster.create(BACKUP_RUN, wish) or self._cluster.get(BACKUP_RUN, task.namespace, name)
+            labels = (body or {}).get("metadata", {}).get("labels") or {}
+            if body is not None and (labels.get(JOB_LABEL), labels.get(JOB_UID_LABEL)) != (task.job, task.job_uid):
+                raise InvalidSpec(
+                    f"BackupRun {task.namespace}/{name} exists and is not of this Job.",
+                    hint="Give the Job another name, or delete that run.",
+                )
+        if body is None:
+            raise InvalidSpec(f"BackupRun {task.namespace}/{name} was deleted.", hint="Create another one.")
+        return parse_run(body)
+
+    def _finished(self, manifest: Manifest, warnings: tuple[str, ...], problems: tuple[str, ...]) -> WorkerResult:
+        facts = manifest.status()
+        broken = [collection for collection in manifest.collections if collection.error]
+        if problems:
+            code, phase, reason = 1, Phase.FAILED, "DamagedBackup"
+            text = f"The backup was taken, but it cannot be verified: {' '.join(problems[:3])}"
+        elif broken:
+            code, phase, reason = EXIT_PARTIAL, Phase.PARTIALLY_FAILED, "CollectionsFailed"
+            told = " ".join(f"{collection.name}: {collection.error}" for collection in broken[:3])
+            text = f"{len(broken)} of {len(manifest.collections)} collections could not be backed up. {told}"
+        else:
+            code, phase, reason, text = 0, Phase.SUCCEEDED, "Succeeded", ""
+        brief = {name: value for name, value in facts.items() if name != "collections"}
+        words = WorkerMessage(reason, text, phase, brief)
+        full = RunEnd(phase, reason, text, WorkerMessage(reason, text, phase, facts))
+        self._report_end(full, warnings)
+        return WorkerResult(code, words)
+
+    def _failed(self, reason: str, text: str, exit_code: int, *, retry: bool) -> WorkerResult:
+        _log.error("%s", text)
+        if retry:
+            self._report_retry(reason, text)
+            return WorkerResult(EXIT_RETRY, WorkerMessage(reason, text))
+        self._report_end(RunEnd(Phase.FAILED, reason, text))
+        return WorkerResult(exit_code, WorkerMessage(reason, text, Phase.FAILED))
+
+    def _report_end(self, end: RunEnd, warnings: tuple[str, ...] = ()) -> None:
+        def change(run: BackupRun) -> BackupRunStatus:
+            status = self._progress.latest(run.status) if self._progress else run.status
+            status = run_status.ended(status, end, now=self._clock(), generation=run.metadata.generation)
+            return run_status.with_warnings(status, warnings)
+
+        self._report(change)
+
+    def _report_retry(self, reason: str, text: str) -> None:
+        next_try = "The next pod goes on." if reason == Interrupted.reason else "It will be tried again."
+
+        def change(run: BackupRun) -> BackupRunStatus:
+            status = self._progress.latest(run.status) if self._progress else run.status
+            return run_status.moved(
+                status,
+                Phase.RUNNING,
+                reason=reason,
+                message=f"Attempt {status.attempts or 1} failed. {text} {next_try}",
+                now=self._clock(),
+                generation=run.metadata.generation,
+            )
+
+        self._report(change)
+
+    def _report(self, change: Callable[[BackupRun], BackupRunStatus]) -> None:
+        if self._run is None:
+            return
+        try:
+            self._patiently(lambda: self._update(change))
+        except HoldfastError as error:
+            _log.error("The end of the run cannot be reported: %s", error)
+
+    def _update(self, change: Callable[[BackupRun], BackupRunStatus]) -> None:
+        if self._run is not None:
+            change_run(self._cluster, self._task.namespace, self._run.metadata.name, change)
+
+    def _patiently(self, call: Callable[[], _T]) -> _T:
+        """``call``, again and again while the cluster does not answer, for a time."""
+        patience_ends = self._clock() + REPORT_PATIENCE
+        pause = 1.0
+        while True:
+            try:
+                return call()
+            except Unavailable:
+                if self._clock() + timedelta(seconds=pause) > patience_ends:
+                    raise
+            self._wait(pause)
+            pause = min(pause * 2, 10.0)
+
+
+def _request(policy: BackupPolicy, run: BackupRun) -> BackupRequest:
+    created = run.metadata.creation_timestamp
+    assert created is not None, "the API server sets it"  # noqa: S101
+    source = policy.spec.source
+    return BackupRequest(
+        backup_id=backup_id(created.strftime("%Y%m%dT%H%M%SZ"), run.metadata.uid),
+        policy=PolicyIdentity(namespace=policy.metadata.namespace, name=policy.metadata.name, uid=policy.metadata.uid),
+        include=source.collections,
+        exclude=source.exclude,
+        consistency=source.consistency,
+        started=run.status.start_time or created,
+    )
+
+
+def _known_end(status: BackupRunStatus) -> WorkerResult:
+    """The run has ended already: nothing is done twice."""
+    codes = {Phase.SUCCEEDED: 0, Phase.PARTIALLY_FAILED: EXIT_PARTIAL}
+    phase = status.phase or Phase.FAILED
+    words = WorkerMessage(status.reason or phase, status.message or "", phase)
+    return WorkerResult(codes.get(phase, 1), words)

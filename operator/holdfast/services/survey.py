@@ -1,0 +1,46 @@
+"""All that there is to look after, read anew: what a missed event would have told."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, Cluster, KubeObject
+from holdfast.services.follow_job import controller, unsettled
+from holdfast.services.write_status import parse_run
+from holdfast.specs.names import MANAGED, POLICY_LABEL
+
+
+@dataclass(frozen=True)
+class Key:
+    """One thing to reconcile."""
+
+    kind: Literal["BackupPolicy", "BackupRun"]
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+
+def survey(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[Key]:
+    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended."""
+    for namespace in namespaces or (None,):
+        for policy in cluster.list(BACKUP_POLICY, namespace):
+            yield key_of("BackupPolicy", policy)
+        for run in cluster.list(BACKUP_RUN, namespace):
+            if not parse_run(run).status.terminal:
+                yield key_of("BackupRun", run)
+        for job in cluster.list(JOB, namespace, MANAGED):
+            if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
+                yield run_key(job)
+
+
+def key_of(kind: Literal["BackupPolicy", "BackupRun"], body: KubeObject) -> Key:
+    return Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
+
+
+def run_key(job: KubeObject) -> Key:
+    """The run of a Job: the one that it was made for, else the one of its name."""
+    owner = controller(job)
+    name = owner["name"] if owner.get("kind") == BACKUP_RUN.name else job["metadata"]["name"]
+    return Key("BackupRun", job["metadata"]["namespace"], name)

@@ -1,0 +1,43 @@
+"""What the operator and the worker take from their environment, all of it under ``HOLDFAST_``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class OperatorSettings(BaseSettings):
+    """Of the operator's Deployment."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
+
+    image: Annotated[str, Field(description="Image of the worker's Jobs.", min_length=1)]
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """None: all namespaces."""
+    resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
+    """How often everything is looked at anew, whatever the events said."""
+    workers: Annotated[int, Field(ge=1, le=64)] = 8
+    liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """0: none."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("watch_namespaces", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+class WorkerSettings(BaseSettings):
+    """Of a worker's pod; the operator fills them in."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
+
+    namespace: str
+    policy: str
+    job: str
+    job_uid: str
+    run: str | None = None
+    mounts: str = "/var/run/holdfast"
+    termination_log: str = "/dev/termination-log"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -1,0 +1,1 @@
+"""Pure functions: a policy in, Kubernetes objects out."""

@@ -1,0 +1,46 @@
+"""What the worker may do in the cluster: read its policy, and report. Nothing else."""
+
+from holdfast.ports import KubeObject
+from holdfast.resources.policy import BackupPolicy
+from holdfast.specs.metadata import owned_metadata
+from holdfast.specs.names import worker_account
+
+
+def service_account(policy: BackupPolicy) -> KubeObject:
+    metadata = owned_metadata(policy, worker_account(policy.metadata.name))
+    if annotations := policy.spec.job.service_account_annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"metadata": metadata, "automountServiceAccountToken": False}
+
+
+def role(policy: BackupPolicy) -> KubeObject:
+    return {
+        "metadata": owned_metadata(policy, worker_account(policy.metadata.name)),
+        "rules": [
+            {
+                "apiGroups": ["holdfast.dev"],
+                "resources": ["backuppolicies"],
+                "resourceNames": [policy.metadata.name],
+                "verbs": ["get"],
+            },
+            {
+                "apiGroups": ["holdfast.dev"],
+                "resources": ["backupruns"],
+                "verbs": ["get", "create", "patch"],
+            },
+            {
+                "apiGroups": ["holdfast.dev"],
+                "resources": ["backupruns/status"],
+                "verbs": ["get", "patch"],
+            },
+        ],
+    }
+
+
+def role_binding(policy: BackupPolicy) -> KubeObject:
+    name = worker_account(policy.metadata.name)
+    return {
+        "metadata": owned_metadata(policy, name),
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": policy.metadata.namespace}],
+    }

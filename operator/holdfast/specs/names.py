@@ -1,0 +1,58 @@
+"""Names and labels. All are deterministic: what is made twice meets itself."""
+
+import re
+from hashlib import sha256
+
+from holdfast.resources.run import RunReason
+
+NAME_LIMIT = 63
+"""Of a Job's name and of a label's value."""
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+POLICY_LABEL = "holdfast.dev/policy"
+JOB_LABEL = "holdfast.dev/job"
+JOB_UID_LABEL = "holdfast.dev/job-uid"
+"""On a BackupRun that was made for a Job: a later Job of the same name is another run."""
+SETTLED_ANNOTATION = "holdfast.dev/settled"
+"""On a failed Job: its run has been told, so a run that somebody deletes does not come back."""
+
+MANAGED = {MANAGED_BY: "holdfast"}
+
+WORKER_CONTAINER = "worker"
+
+
+def fit(name: str, limit: int = NAME_LIMIT) -> str:
+    """``name``, or its start and a hash where it is too long."""
+    if len(name) <= limit:
+        return name
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: limit - 9].rstrip('-.')}-{digest}"
+
+
+def worker_account(policy: str) -> str:
+    """Name of the worker's ServiceAccount, Role and RoleBinding."""
+    return fit(f"holdfast-{policy}")
+
+
+def job_of_run(run: str) -> str:
+    """Name of the Job of a run that was made by hand. A Job's name becomes a label, which takes no dot at its ends."""
+    return fit(run)
+
+
+def reason_of_job(policy: str, job: str) -> RunReason:
+    """A CronJob names its Jobs ``<cronjob>-<minutes since 1970>``; any other Job was made by hand."""
+    scheduled = re.fullmatch(rf"{re.escape(policy)}-\d{{8,}}", job)
+    return RunReason.SCHEDULED if scheduled else RunReason.MANUAL
+
+
+def policy_labels(policy: str) -> dict[str, str]:
+    return {"app.kubernetes.io/name": "holdfast", **MANAGED, POLICY_LABEL: policy}
+
+
+def worker_labels(policy: str) -> dict[str, str]:
+    return {**policy_labels(policy), "app.kubernetes.io/component": "worker"}
+
+
+def backup_id(created_compact: str, run_uid: str) -> str:
+    """Id of a run's backup: it sorts by time, and every attempt of one run comes to the same."""
+    return f"{created_compact}-{sha256(run_uid.encode()).hexdigest()[:8]}"

@@ -1,0 +1,104 @@
+"""The status of a BackupRun: each move from one to the next, as a pure function."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from holdfast.domain.human import human_bytes, human_duration
+from holdfast.domain.phases import CollectionPhase, Phase
+from holdfast.domain.run_end import RunEnd
+from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, find_condition, set_condition
+from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, BackupRunStatus, CollectionStatus
+
+COMPLETE, FAILED = "Complete", "Failed"
+RECONCILING, STALLED = "Reconciling", "Stalled"
+"""The words of kstatus: work is under way; work has stopped short of its end."""
+
+_FACTS = ("backupId", "consistency", "documents", "logicalBytes", "storedBytes", "newBytes")
+_COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1}
+
+
+def moved(
+    status: BackupRunStatus, phase: Phase, *, reason: str, message: str, now: datetime, generation: int
+) -> BackupRunStatus:
+    """``status`` in another phase that is not an end."""
+    return status.model_copy(
+        update={
+            "observed_generation": generation,
+            "phase": phase,
+            "reason": reason,
+            "message": message[:MESSAGE_LIMIT],
+            "conditions": _conditions(status.conditions, phase, reason, message, now, generation),
+        }
+    )
+
+
+def started(status: BackupRunStatus, *, now: datetime, generation: int) -> BackupRunStatus:
+    """One more pod works on it."""
+    attempts = (status.attempts or 0) + 1
+    message = "" if attempts == 1 else f"Attempt {attempts}."
+    running = moved(status, Phase.RUNNING, reason="Running", message=message, now=now, generation=generation)
+    return running.model_copy(update={"attempts": attempts, "start_time": status.start_time or now})
+
+
+def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: int) -> BackupRunStatus:
+    """The run is over. What the worker said about its backup is taken over."""
+    if end.worker:
+        status = with_facts(status, end.worker.status)
+    began = status.start_time or now
+    return status.model_copy(
+        update={
+            "observed_generation": generation,
+            "phase": end.phase,
+            "reason": end.reason,
+            "message": end.message[:MESSAGE_LIMIT],
+            "start_time": began,
+            "completion_time": now,
+            "duration": human_duration(now - began),
+            "progress": "100%" if end.phase is Phase.SUCCEEDED else status.progress,
+            "conditions": _conditions(status.conditions, end.phase, end.reason, end.message, now, generation),
+        }
+    )
+
+
+def with_facts(status: BackupRunStatus, facts: Mapping[str, Any]) -> BackupRunStatus:
+    """``status`` with what a manifest says, under the same names."""
+    merged = {**status.to_wire(), **{name: facts[name] for name in _FACTS if name in facts}}
+    if "collections" in facts:
+        collections = [CollectionStatus.model_validate(item) for item in facts["collections"]]
+        shown, omitted = shorten(collections)
+        merged["collections"] = [item.to_wire() for item in shown]
+        merged["collectionsOmitted"] = omitted or None
+    if "storedBytes" in facts:
+        merged["storedSize"] = human_bytes(facts["storedBytes"])
+    if "newBytes" in facts:
+        merged["newSize"] = human_bytes(facts["newBytes"])
+    return BackupRunStatus.model_validate(merged)
+
+
+def shorten(collections: Iterable[CollectionStatus]) -> tuple[tuple[CollectionStatus, ...], int]:
+    """What fits into an object, failed ones first, and how many were left out."""
+    ordered = sorted(collections, key=lambda item: (_COLLECTION_ORDER.get(item.phase, 2), item.name))
+    return tuple(ordered[:COLLECTIONS_LIMIT]), max(0, len(ordered) - COLLECTIONS_LIMIT)
+
+
+def with_warnings(status: BackupRunStatus, warnings: Iterable[str]) -> BackupRunStatus:
+    known = dict.fromkeys([*status.warnings, *(warning[:1024] for warning in warnings)])
+    return status.model_copy(update={"warnings": tuple(known)[:WARNINGS_LIMIT]})
+
+
+def _conditions(
+    conditions: Sequence[Condition], phase: Phase, reason: str, message: str, now: datetime, generation: int
+) -> tuple[Condition, ...]:
+    def say(type_: str, holds: bool) -> Condition:
+        return condition(type_, holds, reason, message, now=now, generation=generation)
+
+    complete, failed = phase is Phase.SUCCEEDED, phase.terminal and phase is not Phase.SUCCEEDED
+    result = set_condition(conditions, say(COMPLETE, complete))
+    result = set_condition(result, say(FAILED, failed))
+    for type_, holds in ((RECONCILING, not phase.terminal), (STALLED, failed)):
+        if holds:
+            result = set_condition(result, say(type_, True))
+        elif find_condition(result, type_):
+            result = tuple(one for one in result if one.type != type_)
+    return result

@@ -1,0 +1,177 @@
+"""The worker's pod, the CronJob that starts it on time, and the Job that a run by hand gets."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from holdfast.ports import KubeObject
+from holdfast.resources.policy import BackupPolicy, UriSecretRef
+from holdfast.resources.run import BackupRun
+from holdfast.specs.metadata import owned_metadata
+from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, WORKER_CONTAINER, job_of_run, worker_account, worker_labels
+
+USER = 65532
+MOUNT_ROOT = "/var/run/holdfast"
+URI_FILE = "uri"
+GRACE_SECONDS = 60
+
+FINAL_EXIT_CODES = [1, 2, 3]
+"""Failures that another try does not mend: the run has ended, and its Job ends with it. What may pass (75, a signal,
+the out-of-memory killer) is tried again."""
+
+
+@dataclass(frozen=True)
+class WorkerImage:
+    """The image of the operator, unless a policy names another."""
+
+    name: str
+    pull_policy: str = "IfNotPresent"
+
+
+def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
+    schedule, job = policy.spec.schedule, policy.spec.job
+    return {
+        "metadata": owned_metadata(policy, policy.metadata.name),
+        "spec": {
+            "schedule": schedule.cron.strip(),
+            "timeZone": schedule.time_zone,
+            "suspend": schedule.suspend,
+            "startingDeadlineSeconds": schedule.starting_deadline_seconds,
+            "concurrencyPolicy": "Forbid",
+            "successfulJobsHistoryLimit": job.successful_jobs_history_limit,
+            "failedJobsHistoryLimit": job.failed_jobs_history_limit,
+            "jobTemplate": {
+                "metadata": {"labels": worker_labels(policy.metadata.name)},
+                "spec": _job_spec(policy, image, run=None),
+            },
+        },
+    }
+
+
+def job_for_run(policy: BackupPolicy, run: BackupRun, image: WorkerImage) -> KubeObject:
+    return {
+        "metadata": {
+            "name": job_of_run(run.metadata.name),
+            "namespace": run.metadata.namespace,
+            "labels": worker_labels(policy.metadata.name),
+            "ownerReferences": [run.owner_reference],
+        },
+        "spec": _job_spec(policy, image, run=run.metadata.name),
+    }
+
+
+def run_for_job(policy: BackupPolicy, job: str, job_uid: str, reason: str) -> KubeObject:
+    """The BackupRun of a Job that was not made for one: of the CronJob, or of ``kubectl create job --from``."""
+    metadata = owned_metadata(policy, job)
+    metadata["labels"] = {**metadata["labels"], JOB_LABEL: job, JOB_UID_LABEL: job_uid}
+    return {"metadata": metadata, "spec": {"policyRef": {"name": policy.metadata.name}, "reason": reason}}
+
+
+def _job_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> KubeObject:
+    job = policy.spec.job
+    return {
+        "backoffLimit": job.backoff_limit,
+        "activeDeadlineSeconds": job.active_deadline_seconds,
+        "ttlSecondsAfterFinished": job.ttl_seconds_after_finished,
+        "podReplacementPolicy": "Failed",
+        "podFailurePolicy": {
+            "rules": [
+                {
+                    "action": "FailJob",
+                    "onExitCodes": {
+                        "containerName": WORKER_CONTAINER,
+                        "operator": "In",
+                        "values": FINAL_EXIT_CODES,
+                    },
+                },
+                {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+            ]
+        },
+        "template": {
+            "metadata": {"labels": worker_labels(policy.metadata.name)},
+            "spec": _pod_spec(policy, image, run),
+        },
+    }
+
+
+def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> KubeObject:
+    job = policy.spec.job
+    mounts = _mounts(policy)
+    pod: KubeObject = {
+        "restartPolicy": "Never",
+        "serviceAccountName": worker_account(policy.metadata.name),
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE_SECONDS,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": WORKER_CONTAINER,
+                "image": job.image or image.name,
+                "imagePullPolicy": job.image_pull_policy or image.pull_policy,
+                "args": ["worker", "backup"],
+                "env": _environment(policy, run),
+                "resources": job.resources.to_wire(),
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "volumeMounts": [
+                    {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (inside the pod)
+                    *({"name": name, "mountPath": f"{MOUNT_ROOT}/{name}", "readOnly": True} for name in mounts),
+                ],
+            }
+        ],
+        "volumes": [
+            {"name": "tmp", "emptyDir": {}},
+            *({"name": name, "secret": _secret(ref)} for name, ref in mounts.items()),
+        ],
+    }
+    if job.node_selector:
+        pod["nodeSelector"] = dict(job.node_selector)
+    if job.tolerations:
+        pod["tolerations"] = job.tolerations_on_wire()
+    if job.priority_class_name:
+        pod["priorityClassName"] = job.priority_class_name
+    return pod
+
+
+def _mounts(policy: BackupPolicy) -> dict[str, UriSecretRef]:
+    mounts = {"source": policy.spec.source.uri_secret_ref}
+    if store := policy.spec.store_secret:
+        mounts["store"] = store
+    return mounts
+
+
+def _secret(ref: UriSecretRef) -> dict[str, Any]:
+    # Optional: with a Secret or key that is missing the pod starts and says so, and does not hang in its creation.
+    return {
+        "secretName": ref.name,
+        "optional": True,
+        "defaultMode": 0o440,
+        "items": [{"key": ref.key, "path": URI_FILE}],
+    }
+
+
+def _environment(policy: BackupPolicy, run: str | None) -> list[dict[str, Any]]:
+    environment: list[dict[str, Any]] = [
+        {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
+        _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
+        _from_pod("HOLDFAST_POD", "metadata.name"),
+        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+    ]
+    if run is not None:
+        environment.append({"name": "HOLDFAST_RUN", "value": run})
+    return environment
+
+
+def _from_pod(name: str, path: str) -> dict[str, Any]:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}

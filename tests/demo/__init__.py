@@ -1,0 +1,1 @@
+"""The main job for a person to watch, on real parts: `make demo`."""

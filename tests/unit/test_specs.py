@@ -1,0 +1,150 @@
+"""What a policy becomes in the cluster."""
+
+from typing import Any
+
+import pytest
+
+from holdfast.resources.run import BackupRun, RunReason
+from holdfast.specs import access
+from holdfast.specs.names import NAME_LIMIT, backup_id, fit, job_of_run, reason_of_job, worker_account
+from holdfast.specs.worker import cron_job, job_for_run
+from tests.support.kube_objects import IMAGE, policy_model, run_body
+
+LONGEST = "p" * 52
+
+
+def pod_of(policy: Any = None) -> dict[str, Any]:
+    spec: dict[str, Any] = cron_job(policy or policy_model(), IMAGE)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    return spec
+
+
+def run_model(name: str = "by-hand") -> BackupRun:
+    body = run_body(name)
+    body["metadata"]["uid"] = "run-uid"
+    return BackupRun.model_validate(body)
+
+
+def test_the_cron_job_has_the_name_the_schedule_and_the_zone_of_its_policy() -> None:
+    body = cron_job(
+        policy_model(schedule={"cron": " 30 4 * * * ", "timeZone": "Europe/Berlin", "suspend": True}), IMAGE
+    )
+    spec = body["spec"]
+    assert body["metadata"]["name"] == "shop"
+    assert (spec["schedule"], spec["timeZone"], spec["suspend"]) == ("30 4 * * *", "Europe/Berlin", True)
+    assert spec["concurrencyPolicy"] == "Forbid"
+
+
+def test_what_is_made_belongs_to_the_policy_and_never_blocks_its_deletion() -> None:
+    policy = policy_model()
+    for body in (
+        cron_job(policy, IMAGE),
+        access.service_account(policy),
+        access.role(policy),
+        access.role_binding(policy),
+    ):
+        (owner,) = body["metadata"]["ownerReferences"]
+        assert (owner["uid"], owner["controller"]) == ("policy-uid", True)
+        assert not owner.get("blockOwnerDeletion")
+
+
+def test_a_job_by_hand_belongs_to_its_run_and_tells_it_to_the_worker() -> None:
+    body = job_for_run(policy_model(), run_model(), IMAGE)
+    (owner,) = body["metadata"]["ownerReferences"]
+    environment = body["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert (owner["kind"], owner["uid"]) == ("BackupRun", "run-uid")
+    assert {"name": "HOLDFAST_RUN", "value": "by-hand"} in environment
+
+
+def test_a_failure_that_no_retry_mends_ends_the_job_at_once() -> None:
+    job = cron_job(policy_model(), IMAGE)["spec"]["jobTemplate"]["spec"]
+    final, disruption = job["podFailurePolicy"]["rules"]
+    assert final["action"] == "FailJob"
+    assert final["onExitCodes"] == {"containerName": "worker", "operator": "In", "values": [1, 2, 3]}
+    assert disruption == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+    assert job["template"]["spec"]["restartPolicy"] == "Never"
+
+
+def test_a_job_is_bounded_in_tries_time_and_stay() -> None:
+    policy = policy_model(job={"activeDeadlineSeconds": 100, "backoffLimit": 7, "ttlSecondsAfterFinished": 60})
+    job = cron_job(policy, IMAGE)["spec"]["jobTemplate"]["spec"]
+    assert (job["activeDeadlineSeconds"], job["backoffLimit"], job["ttlSecondsAfterFinished"]) == (100, 7, 60)
+
+
+def test_the_pod_satisfies_the_restricted_profile() -> None:
+    pod = pod_of()
+    container = pod["containers"][0]["securityContext"]
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["allowPrivilegeEscalation"] is False
+    assert container["readOnlyRootFilesystem"] is True
+    assert container["capabilities"] == {"drop": ["ALL"]}
+
+
+def test_secrets_are_mounted_by_reference_and_may_be_missing() -> None:
+    store = {"mongodb": {"uriSecretRef": {"name": "vault", "key": "URI"}}}
+    pod = pod_of(policy_model(storage=store))
+    secrets = {volume["name"]: volume["secret"] for volume in pod["volumes"] if "secret" in volume}
+    assert {name: secret["secretName"] for name, secret in secrets.items()} == {"source": "shop", "store": "vault"}
+    assert all(secret["optional"] for secret in secrets.values())
+    assert secrets["store"]["items"] == [{"key": "URI", "path": "uri"}]
+    assert all("secretKeyRef" not in str(entry) for entry in pod["containers"][0]["env"])
+
+
+def test_the_wishes_of_the_policy_reach_the_pod() -> None:
+    job = {
+        "image": "mirror/holdfast:2",
+        "imagePullPolicy": "Always",
+        "resources": {"limits": {"memory": "1Gi", "cpu": 2}},
+        "nodeSelector": {"disk": "fast"},
+        "tolerations": [{"key": "backup", "operator": "Exists"}],
+        "priorityClassName": "low",
+    }
+    pod = pod_of(policy_model(job=job))
+    container = pod["containers"][0]
+    assert (container["image"], container["imagePullPolicy"]) == ("mirror/holdfast:2", "Always")
+    assert container["resources"]["limits"] == {"memory": "1Gi", "cpu": 2}
+    assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "fast"}, "low")
+    assert pod["tolerations"] == [{"key": "backup", "operator": "Exists"}]
+
+
+def test_without_wishes_the_pod_takes_the_image_of_the_operator() -> None:
+    container = pod_of()["containers"][0]
+    assert (container["image"], container["imagePullPolicy"]) == ("holdfast:1", "IfNotPresent")
+
+
+def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
+    rules = access.role(policy_model())["rules"]
+    granted = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
+    assert granted == {
+        ("backuppolicies", "get"),
+        ("backupruns", "get"),
+        ("backupruns", "create"),
+        ("backupruns", "patch"),
+        ("backupruns/status", "get"),
+        ("backupruns/status", "patch"),
+    }
+    assert rules[0]["resourceNames"] == ["shop"]
+    assert "*" not in str(rules)
+
+
+def test_names_fit_into_labels_and_differ_where_what_they_name_does() -> None:
+    assert len(worker_account(LONGEST)) <= NAME_LIMIT
+    one, other = job_of_run("r" * 200 + "1"), job_of_run("r" * 200 + "2")
+    assert len(one) == NAME_LIMIT
+    assert one != other
+    assert fit("short") == "short"
+    assert job_of_run("a" * 53 + "." + "b" * 40)[-1].isalnum()
+
+
+@pytest.mark.parametrize(
+    ("job", "reason"),
+    [("shop-29384720", "Scheduled"), ("shop-now", "Manual"), ("shop-1", "Manual"), ("other-29384720", "Manual")],
+)
+def test_a_scheduled_job_is_known_by_its_name(job: str, reason: str) -> None:
+    assert reason_of_job("shop", job) is RunReason(reason)
+
+
+def test_every_attempt_of_one_run_comes_to_one_backup_id() -> None:
+    assert backup_id("20260301T020000Z", "uid-1") == backup_id("20260301T020000Z", "uid-1")
+    assert backup_id("20260301T020000Z", "uid-1") != backup_id("20260301T020000Z", "uid-2")
+    assert backup_id("20260301T020000Z", "uid-1").startswith("20260301T020000Z-")
