@@ -4,8 +4,6 @@ CronJobs start Jobs, Jobs start pods, owners take what they own with them; only 
 what becomes of a pod. It starts in seconds, and beside any other cluster.
 """
 
-import json
-import os
 import secrets
 import signal
 import socket
@@ -24,7 +22,9 @@ from tests.cluster.layout import layout
 from tests.cluster.tools import build_tools
 from tests.support.process import Process, spawn
 
-TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl")
+TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm")
+OPERATOR = "operator"
+"""A user with no right but what a test binds to it."""
 START_SECONDS = 60
 
 
@@ -34,10 +34,11 @@ class ControlPlane:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._bin = layout().bin
-        self._token = secrets.token_hex(16)
-        self._etcd_port, self._peer_port, self._api_port = _free_ports(3)
+        self._tokens = {"admin": secrets.token_hex(16), OPERATOR: secrets.token_hex(16)}
+        self._etcd_port, self._peer_port, self._api_port = free_ports(3)
         self._processes: list[Process] = []
-        self.kubeconfig = folder / "kubeconfig"
+        self.kubeconfig = folder / "admin.kubeconfig"
+        self.operator_kubeconfig = folder / "operator.kubeconfig"
 
     @property
     def url(self) -> str:
@@ -49,17 +50,17 @@ class ControlPlane:
         self._spawn("etcd", self._etcd())
         self._spawn("kube-apiserver", self._api_server())
         self._wait_ready()
-        self._write_kubeconfig()
+        self._write_kubeconfig(self.kubeconfig, self._tokens["admin"])
+        self._write_kubeconfig(self.operator_kubeconfig, self._tokens[OPERATOR])
         self._spawn("kube-controller-manager", self._controllers())
         self._wait_for_service_account()
 
     def stop(self) -> None:
-        for process in reversed(self._processes):
-            process.send(signal.SIGTERM)
-        for process in reversed(self._processes):
-            if not process.wait(10):
-                process.send(signal.SIGKILL)
-                process.wait(10)
+        """Killed, not asked: nothing of it is kept, and an API server takes its time."""
+        for process in self._processes:
+            process.send(signal.SIGKILL)
+        for process in self._processes:
+            process.wait(10)
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """The output of a kubectl command; with ``check`` False also that of one that fails."""
@@ -85,19 +86,21 @@ class ControlPlane:
         )
         (self._folder / "accounts.key").write_bytes(private)
         (self._folder / "accounts.pub").write_bytes(public)
-        (self._folder / "tokens.csv").write_text(f'{self._token},admin,admin,"system:masters"\n')
+        admin, operator = self._tokens["admin"], self._tokens[OPERATOR]
+        lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n'
+        (self._folder / "tokens.csv").write_text(lines)
 
-    def _write_kubeconfig(self) -> None:
+    def _write_kubeconfig(self, path: Path, token: str) -> None:
         cluster = {"server": self.url, "certificate-authority": str(self._folder / "certs" / "apiserver.crt")}
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "test", "cluster": cluster}],
-            "users": [{"name": "test", "user": {"token": self._token}}],
+            "users": [{"name": "test", "user": {"token": token}}],
             "contexts": [{"name": "test", "context": {"cluster": "test", "user": "test"}}],
             "current-context": "test",
         }
-        self.kubeconfig.write_text(yaml.safe_dump(config))
+        path.write_text(yaml.safe_dump(config))
 
     def _etcd(self) -> Sequence[str]:
         client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{self._peer_port}"
@@ -129,7 +132,7 @@ class ControlPlane:
         ]
 
     def _controllers(self) -> Sequence[str]:
-        (port,) = _free_ports(1)
+        (port,) = free_ports(1)
         return [
             f"--kubeconfig={self.kubeconfig}",
             "--bind-address=127.0.0.1",
@@ -163,7 +166,7 @@ class ControlPlane:
 
     def _get(self, path: str) -> bytes | None:
         context = create_default_context(cafile=str(self._folder / "certs" / "apiserver.crt"))
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self._tokens['admin']}"})  # noqa: S310
         try:
             with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310
                 data: bytes = answer.read()
@@ -171,16 +174,16 @@ class ControlPlane:
         except OSError:
             return None
 
-    def environment(self) -> dict[str, str]:
-        """For a process that is to use this cluster."""
-        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
+    def render(self, chart: Path, template: str) -> str:
+        """One template of a chart, as Helm would install it."""
+        words = ["template", "holdfast", str(chart), "--show-only", template]
+        done = subprocess.run([str(self._bin / "helm"), *words], capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            raise AssertionError(f"helm {' '.join(words)}: {done.stderr}")
+        return done.stdout
 
-    def json(self, *arguments: str) -> dict[str, object]:
-        answer: dict[str, object] = json.loads(self.kubectl(*arguments, "-o", "json"))
-        return answer
 
-
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

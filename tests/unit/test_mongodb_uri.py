@@ -24,7 +24,8 @@ def test_the_database_is_the_path(uri: str, database: str | None) -> None:
 @pytest.mark.parametrize(
     "uri",
     ["", "  ", "hunter2", "postgres://u:hunter2@db/shop", "mongodb://", "mongodb://u:hunter2@/shop",
-     "mongodb://a,,b/shop", "mongodb://u:hunter2 x@db/shop"],
+     "mongodb://a,,b/shop", "mongodb://u:hunter2 x@db/shop", "mongodb://u:hunter2@x@db/shop",
+     "mongodb://u:hunter2/x@db/shop", "mongodb://u:hunter2:x@db/shop"],
 )  # fmt: skip
 def test_what_is_no_uri_is_refused_and_never_quoted(uri: str) -> None:
     with pytest.raises(InvalidUri, match="Key K of Secret a/b") as caught:

@@ -109,10 +109,23 @@ def test_a_kill_between_the_job_and_the_note_of_it_makes_no_second_job(cluster: 
 
 def test_a_run_of_no_policy_fails_and_says_so(cluster: FakeCluster, clock: FakeClock) -> None:
     cluster.put(BACKUP_RUN, run_body(policy="nobody"))
+    assert reconcile(cluster, clock) is not None, "the policy may come with the same kubectl apply"
+    assert says(cluster) == ("Pending", "PolicyNotFound")
+    clock.advance(15)
     assert reconcile(cluster, clock) is None
     assert says(cluster) == ("Failed", "PolicyNotFound")
     assert "default/nobody" in status(cluster)["message"]
     assert conditions(cluster) == {"Complete": "False", "Failed": "True", "Stalled": "True"}
+
+
+def test_a_policy_that_comes_after_its_run_is_found(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(BACKUP_RUN, run_body(policy="late"))
+    reconcile(cluster, clock)
+    cluster.put(BACKUP_POLICY, policy_body("late"))
+    clock.advance(60)
+    reconcile(cluster, clock)
+    assert says(cluster) == ("Pending", "Pending")
+    assert cluster.get(JOB, NAMESPACE, "by-hand") is not None
 
 
 def test_a_job_of_somebody_else_is_never_taken(cluster: FakeCluster, clock: FakeClock) -> None:

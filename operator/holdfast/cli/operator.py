@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec
+from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec, Unavailable
 from holdfast.handlers.operator import run
 from holdfast.handlers.reconciler import Reconciler
 from holdfast.kube.cluster import KubeCluster
@@ -28,6 +28,8 @@ def run_operator() -> None:
         for namespace in settings.watch_namespaces or (None,):
             try:
                 cluster.list(kind, namespace)
+            except Unavailable:
+                raise
             except HoldfastError as error:
                 raise InvalidInput(f"{kind.plural} cannot be listed: {error}") from error
     reconciler = Reconciler(

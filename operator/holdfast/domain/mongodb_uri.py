@@ -28,4 +28,11 @@ def uri_database(uri: str, where: str) -> str | None:
         raise InvalidUri(f"{where} names no host.", hint=_HINT)
     if any(character.isspace() for character in text):
         raise InvalidUri(f"{where} holds white space.", hint="Percent-encode special characters of the password.")
+    userinfo = authority.rpartition("@")[0]
+    # A user or a password with one of these moves everything behind it to another place.
+    if "@" in userinfo or userinfo.count(":") > 1 or "/" in path or "@" in path:
+        raise InvalidUri(
+            f"{where} has @, : or / in a place where a MongoDB URI has none.",
+            hint="Percent-encode special characters of the user and the password.",
+        )
     return unquote(path) or None

@@ -124,6 +124,10 @@ class BackupRunStatus(Status):
     def terminal(self) -> bool:
         return self.phase is not None and self.phase.terminal
 
+    def to_wire(self) -> dict[str, Any]:
+        """Without what says nothing."""
+        return {name: value for name, value in super().to_wire().items() if value not in ("", [])}
+
 
 class BackupRun(Status):
     """A BackupRun as the API server has it."""

@@ -22,6 +22,9 @@ from holdfast.specs.worker import WorkerImage, job_for_run
 LOOK_AGAIN = 5.0
 """Seconds until the next look at a run whose pod has not started."""
 
+POLICY_PATIENCE = timedelta(seconds=15)
+"""For a policy that is applied together with the run, and after it."""
+
 _DEFAULT_START_TIMEOUT = timedelta(seconds=600)
 
 _PENDING = RunWaits("Pending", "")
@@ -66,7 +69,8 @@ def _start(
     if policy_body is None or "deletionTimestamp" in policy_body["metadata"]:
         where = f"{namespace}/{run.spec.policy_ref.name}"
         message = f"There is no BackupPolicy {where}. Name an existing one in spec.policyRef of a new run."
-        return RunEnd(Phase.FAILED, "PolicyNotFound", message)
+        over = _age(run, now) >= POLICY_PATIENCE
+        return RunEnd(Phase.FAILED, "PolicyNotFound", message) if over else RunWaits("PolicyNotFound", message)
     name = job_of_run(run.metadata.name)
     try:
         policy = parse_policy(policy_body)
@@ -74,9 +78,8 @@ def _start(
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")
     except NotAuthorized as error:
-        waited = now - (run.metadata.creation_timestamp or now)
         message = f"The Job cannot be created: {error}"
-        over = waited >= _start_timeout(policy_body)
+        over = _age(run, now) >= _start_timeout(policy_body)
         return RunEnd(Phase.FAILED, "JobRefused", message) if over else RunWaits("JobRefused", message)
     if job is None:
         return _PENDING
@@ -109,6 +112,10 @@ def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeOb
         return RunEnd(Phase.CANCELLED, "PolicyDeleted", message)
     state, pods = observe(cluster, job)
     return judge(state, pods, start_timeout=_start_timeout(policy_body), now=now)
+
+
+def _age(run: BackupRun, now: datetime) -> timedelta:
+    return now - (run.metadata.creation_timestamp or now)
 
 
 def _start_timeout(policy_body: KubeObject | None) -> timedelta:

@@ -18,7 +18,15 @@ from typing import Any, Protocol, TypeVar
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd
 from holdfast.domain.worker_message import WorkerMessage
-from holdfast.errors import EXIT_PARTIAL, HoldfastError, Interrupted, InvalidSpec, Unavailable
+from holdfast.errors import (
+    EXIT_PARTIAL,
+    ClusterUnavailable,
+    HoldfastError,
+    Interrupted,
+    InvalidSpec,
+    NotAuthorized,
+    Unavailable,
+)
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository
@@ -103,14 +111,15 @@ class Worker:
         if run.status.terminal:
             return _known_end(run.status)
         progress = self._progress = self._progress_of(run.metadata.name)
-        self._update(lambda current: run_status.started(
-            current.status, now=self._clock(), generation=current.metadata.generation
-        ))  # fmt: skip
+        self._patiently(lambda: self._update(self._started))
         with self._open(policy) as (source, repository):
             outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop)
             progress.phase(Phase.VERIFYING)
             report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
         return self._finished(outcome.manifest, outcome.warnings, report.problems)
+
+    def _started(self, run: BackupRun) -> BackupRunStatus:
+        return run_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
 
     def _policy(self) -> dict[str, Any]:
         body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
@@ -206,9 +215,10 @@ class Worker:
         while True:
             try:
                 return call()
-            except Unavailable:
+            except (Unavailable, NotAuthorized) as error:
                 if self._clock() + timedelta(seconds=pause) > patience_ends:
-                    raise
+                    # Rights that are missing come back too: the operator repairs the Role.
+                    raise ClusterUnavailable(error.message, hint=error.hint) from error
             self._wait(pause)
             pause = min(pause * 2, 10.0)
 

@@ -7,6 +7,7 @@ the same names) have other ``_id`` and are not touched.
 """
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -24,6 +25,7 @@ from holdfast.ports import Labels
 
 METADATA = "backupmetadatas"
 DATA = "backupdatas"
+CHUNKS = "chunks/"
 _PART = 12 * 1024 * 1024
 _PARTS = "parts/"
 _LAST = "\U0010ffff"
@@ -48,7 +50,7 @@ class MongoStore:
     def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
         collection = self._collection(key)
         document: Document = {"_id": key, **(labels or {}), "size": len(data), "createdAt": datetime.now(UTC)}
-        with translate(self._origin, StoreUnavailable, f"writing to {self.address}"):
+        with self._writing():
             if len(data) <= _PART:
                 document["data"] = Binary(data)
             else:
@@ -62,7 +64,7 @@ class MongoStore:
 
     def read(self, key: str) -> bytes | None:
         collection = self._collection(key)
-        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+        with self._reading():
             document = collection.find_one({"_id": key})
             if document is None:
                 return None
@@ -75,7 +77,7 @@ class MongoStore:
 
     def size(self, key: str) -> int | None:
         collection = self._collection(key)
-        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+        with self._reading():
             document = collection.find_one({"_id": key}, {"size": 1, "parts": 1})
             if document is None:
                 return None
@@ -85,32 +87,26 @@ class MongoStore:
         return int(document["size"])
 
     def keys(self, prefix: str) -> Iterator[str]:
-        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+        with self._reading():
             names = self._collection(prefix).find({"_id": {"$gte": prefix, "$lt": prefix + _LAST}}, {"_id": 1})
             for document in names.sort("_id", 1):
                 yield document["_id"]
 
     def delete(self, key: str) -> None:
         collection = self._collection(key)
-        with translate(self._origin, StoreUnavailable, f"deleting from {self.address}"):
+        with self._writing():
             document = collection.find_one_and_delete({"_id": key}, {"parts": 1})
             if document:
                 self._delete_parts(collection, document)
 
     def check_writable(self) -> None:
-        for prefix in ("probe/", "chunks/probe/"):
+        for prefix in ("probe/", f"{CHUNKS}probe/"):
             key = prefix + token_hex(8)
-            try:
-                self.create(key, b"Holdfast may write here.")
-            except NotAuthorized as error:
-                raise NotAuthorized(
-                    f"The user may not write to {self.address}.",
-                    hint=f"Give it the role readWrite on that database (collections {METADATA} and {DATA}).",
-                ) from error
+            self.create(key, b"Holdfast may write here.")
             self.delete(key)
 
     def free_bytes(self) -> int | None:
-        with translate(self._origin, StoreUnavailable, f"reading from {self.address}"):
+        with self._reading():
             try:
                 stats = self._database.command("dbStats")
             except OperationFailure as error:
@@ -123,8 +119,22 @@ class MongoStore:
     def close(self) -> None:
         self._client.close()
 
+    def _reading(self) -> AbstractContextManager[None]:
+        return translate(self._origin, StoreUnavailable, f"Reading from {self.address}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with translate(self._origin, StoreUnavailable, f"Writing to {self.address}"):
+                yield
+        except NotAuthorized as error:
+            raise NotAuthorized(
+                f"The user may not write to {self.address}.",
+                hint=f"Give it the role readWrite on that database (collections {METADATA} and {DATA}).",
+            ) from error
+
     def _collection(self, key: str) -> Collection[Document]:
-        return self._database[DATA if key.startswith("chunks/") else METADATA]
+        return self._database[DATA if key.startswith(CHUNKS) else METADATA]
 
     def _write_parts(self, collection: Collection[Document], data: bytes) -> list[str]:
         writer = token_hex(8)

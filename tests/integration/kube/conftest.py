@@ -1,17 +1,21 @@
 """A control plane for all tests of this folder, with the CRDs, and a namespace for each test."""
 
 import itertools
-from collections.abc import Iterator
+import json
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kubernetes import client, config
 
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.operator_process import OperatorProcess
 
-CRDS = Path(__file__).parents[3] / "crds"
+ROOT = Path(__file__).parents[3]
 
 _numbers = itertools.count(1)
 
@@ -21,8 +25,11 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
     try:
         plane.start()
-        plane.kubectl("apply", "-f", str(CRDS))
-        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(CRDS))
+        plane.kubectl("apply", "-f", str(ROOT / "crds"))
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
+        # The operator has the rights that the chart gives it, and no other.
+        plane.kubectl("apply", "-f", "-", stdin=plane.render(ROOT / "charts" / "holdfast", "templates/rbac.yaml"))
+        plane.kubectl("create", "clusterrolebinding", "test", "--clusterrole=default:holdfast", f"--user={OPERATOR}")
         yield plane
     finally:
         plane.stop()
@@ -35,8 +42,61 @@ def cluster(control_plane: ControlPlane) -> KubeCluster:
     return KubeCluster(Connection(client.ApiClient(configuration)))
 
 
+class Namespace:
+    """``kubectl`` in one namespace, and waiting for what it is to show."""
+
+    def __init__(self, plane: ControlPlane, name: str) -> None:
+        self._plane, self.name = plane, name
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        return self._plane.kubectl("--namespace", self.name, *arguments, stdin=stdin, check=check)
+
+    def get(self, kind: str, name: str) -> dict[str, Any]:
+        """The object, or an empty one if there is none."""
+        output = self.kubectl("get", kind, name, "--output=json", "--ignore-not-found")
+        result: dict[str, Any] = json.loads(output) if output else {}
+        return result
+
+    def apply(self, *bodies: dict[str, Any]) -> None:
+        for body in bodies:
+            self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
+
+    def wait(self, done: Callable[[], Any], what: str, seconds: float = 30) -> Any:
+        """The first result that is true; fails with ``what`` and all that is in the namespace."""
+        deadline = time.monotonic() + seconds
+        while not (result := done()):
+            if time.monotonic() > deadline:
+                shown = self.kubectl("get", "backuppolicies,backupruns,cronjobs,jobs,pods,events", "--output=wide")
+                raise AssertionError(f"{what}: not within {seconds} s\n{shown}")
+            time.sleep(0.1)
+        return result
+
+    def wait_for_status(self, kind: str, name: str, seconds: float = 30, **fields: str) -> dict[str, Any]:
+        def done() -> dict[str, Any] | None:
+            status: dict[str, Any] = self.get(kind, name).get("status", {})
+            return status if fields.items() <= status.items() else None
+
+        result: dict[str, Any] = self.wait(done, f"{kind} {name} has {fields}", seconds)
+        return result
+
+
 @pytest.fixture
-def namespace(control_plane: ControlPlane) -> str:
+def here(control_plane: ControlPlane) -> Namespace:
     name = f"test-{next(_numbers)}"
     control_plane.kubectl("create", "namespace", name)
-    return name
+    return Namespace(control_plane, name)
+
+
+@pytest.fixture
+def namespace(here: Namespace) -> str:
+    return here.name
+
+
+@pytest.fixture(scope="module")
+def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+    (port,) = free_ports(1)
+    log = tmp_path_factory.mktemp("operator") / "log"
+    process = OperatorProcess(control_plane.operator_kubeconfig, log, port=port)
+    process.start()
+    yield process
+    process.stop()

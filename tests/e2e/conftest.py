@@ -1,0 +1,68 @@
+"""One cluster, one release of the chart and one MongoDB for all tests; a namespace for each."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import cluster
+from tests.e2e.site import Site
+from tests.support.kubectl import Kubectl
+from tests.support.mongod import Mongod
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM = "holdfast-system"
+
+
+@pytest.fixture(scope="session")
+def kubernetes() -> cluster.Cluster:
+    return cluster.up()
+
+
+@pytest.fixture(scope="session")
+def kubectl(kubernetes: cluster.Cluster) -> Kubectl:
+    return Kubectl(kubernetes.kubeconfig, kubernetes.bin_dir)
+
+
+@pytest.fixture(scope="session")
+def operator(kubectl: Kubectl) -> Kubectl:
+    """The release, installed by Helm; commands run in its namespace."""
+    repository, _, tag = cluster.build_image().rpartition(":")
+    system = kubectl.within(SYSTEM)
+    # fmt: off
+    system.run(
+        "helm", "upgrade", "--install", "holdfast", str(ROOT / "charts" / "holdfast"), "--create-namespace",
+        "--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "resyncSeconds=3",
+        "--wait", "--timeout", "3m", seconds=240,
+    )
+    # fmt: on
+    kubectl("label", "namespace", SYSTEM, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
+    return system
+
+
+@pytest.fixture(scope="session")
+def mongod(kubernetes: cluster.Cluster) -> Iterator[Mongod]:
+    address = kubernetes.node_address
+    parameters = {"enableTestCommands": "1"}  # for fail points: a backup is held where a test wants it
+    with Mongod(bind=("127.0.0.1", address), advertise=address, parameters=parameters) as server:
+        yield server
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture
+def site(operator: Kubectl, kubectl: Kubectl, mongod: Mongod) -> Iterator[Site]:
+    """A namespace with Pod Security restricted, and a database. Their removal must not hang."""
+    del operator
+    name = f"e2e-{next(_numbers):03d}"
+    if name in kubectl("get", "namespaces", "--output", "name"):
+        kubectl("delete", "namespace", name, "--timeout=90s")
+    kubectl("create", "namespace", name)
+    kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
+    site = Site(kubectl.within(name), mongod, database=name.replace("-", "_"))
+    yield site
+    site.release()
+    kubectl("delete", "namespace", name, "--timeout=90s", seconds=100)
+    mongod.client.drop_database(site.database)

@@ -1,0 +1,152 @@
+"""Whatever dies, each run ends, nothing is lost, and nothing that is deleted hangs."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.site import Site
+from tests.e2e.test_backups import holdfast
+from tests.support.kubectl import Kubectl
+
+
+def workers() -> list[int]:
+    """The processes of workers, as the node's own machine sees them."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended
+        if words[-3:-1] == [b"worker", b"backup"]:
+            found.append(int(entry.name))
+    return found
+
+
+def running(site: Site) -> str:
+    """A run that is held in the middle of its backup."""
+    site.hold()
+    run = site.start()
+    site.held(run)
+    return run
+
+
+def restart(operator: Kubectl) -> None:
+    operator("delete", "pods", "--all", "--grace-period=0", "--force")
+    operator.wait("deployment/holdfast", "condition=Available")
+
+
+def test_a_worker_killed_half_way_is_followed_by_one_that_finishes(site: Site) -> None:
+    site.ready()
+    run = running(site)
+    [pid] = workers()
+    os.kill(pid, signal.SIGKILL)
+    site.release()
+    status = site.ended(run)
+    assert status["attempts"] == 2
+    assert json.loads(holdfast(site, "verify", "latest", "--read-data", "--json"))["good"]
+
+
+def test_a_worker_killed_each_time_ends_its_run(site: Site) -> None:
+    site.ready(job={"backoffLimit": 0})
+    run = running(site)
+    [pid] = workers()
+    os.kill(pid, signal.SIGKILL)
+    site.release()
+    status = site.ended(run, "Failed")
+    assert "137" in status["message"] or "killed" in status["message"].lower()
+    assert json.loads(holdfast(site, "list", "--json")) == []
+
+
+def test_a_worker_asked_to_stop_ends_in_an_orderly_way_and_its_successor_finishes(site: Site) -> None:
+    site.ready()
+    run = running(site)
+    [pid] = workers()
+    os.kill(pid, signal.SIGTERM)
+    site.release()
+    assert site.ended(run)["attempts"] == 2
+
+
+def test_the_operator_killed_during_a_run_does_not_disturb_it(site: Site, operator: Kubectl) -> None:
+    site.ready()
+    run = running(site)
+    operator("scale", "deployment/holdfast", "--replicas=0")
+    operator("delete", "pods", "--all", "--grace-period=0", "--force")
+    site.release()
+    site.ended(run)
+    operator("scale", "deployment/holdfast", "--replicas=1")
+    operator.wait("deployment/holdfast", "condition=Available")
+    site.kubectl.wait("backuppolicy/timetrack", f"jsonpath={{.status.lastSuccessfulRun.name}}={run}")
+
+
+def test_backups_go_on_while_the_operator_is_down(site: Site, operator: Kubectl) -> None:
+    site.ready()
+    operator("scale", "deployment/holdfast", "--replicas=0")
+    operator.wait("pods", "delete", 60)
+    try:
+        site.kubectl("create", "job", "--from=cronjob/timetrack", "alone")
+        site.ended("alone")
+    finally:
+        operator("scale", "deployment/holdfast", "--replicas=1")
+        operator.wait("deployment/holdfast", "condition=Available")
+
+
+@pytest.mark.parametrize("_again", range(3))
+def test_the_operator_killed_during_a_reconcile_finishes_it_afterwards(
+    site: Site, operator: Kubectl, _again: int
+) -> None:
+    site.secret(site.uri())
+    site.policy()
+    restart(operator)
+    site.kubectl.wait("backuppolicy/timetrack", "condition=Ready")
+    site.kubectl.get("cronjob/timetrack")
+
+
+def test_a_policy_deleted_during_a_run_takes_its_objects_and_leaves_the_backups(site: Site) -> None:
+    site.ready()
+    kept = site.back_up()["backupId"]
+    running(site)
+    site.kubectl("delete", "backuppolicy", "timetrack", "--timeout=30s")
+    for what in ("cronjobs", "backupruns", "jobs"):
+        site.kubectl.wait(what, "delete", 60) if site.kubectl.list(what) else None
+    site.release()
+    assert kept in [backup["backupId"] for backup in json.loads(holdfast(site, "list", "--json"))]
+
+
+def test_a_policy_can_be_deleted_while_the_operator_is_down(site: Site, operator: Kubectl) -> None:
+    site.ready()
+    operator("scale", "deployment/holdfast", "--replicas=0")
+    operator.wait("pods", "delete", 60)
+    try:
+        site.kubectl("delete", "backuppolicy", "timetrack", "--timeout=30s")
+    finally:
+        operator("scale", "deployment/holdfast", "--replicas=1")
+        operator.wait("deployment/holdfast", "condition=Available")
+
+
+def test_a_job_deleted_during_a_run_cancels_it(site: Site) -> None:
+    site.ready()
+    run = running(site)
+    site.kubectl("delete", "job", run, "--timeout=60s")
+    site.release()
+    assert site.ended(run, "Cancelled")["reason"] == "JobDeleted"
+
+
+def test_a_run_that_is_deleted_ends_its_job(site: Site) -> None:
+    site.ready()
+    run = running(site)
+    site.kubectl("delete", "backuprun", run, "--timeout=30s")
+    site.release()
+    site.kubectl.wait(f"job/{run}", "delete", 60)
+
+
+def test_mongodb_restarted_during_a_run_is_survived(site: Site) -> None:
+    site.ready()
+    run = running(site)
+    site.mongod.kill()
+    site.mongod.start()
+    site.ended(run)

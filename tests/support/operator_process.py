@@ -1,0 +1,57 @@
+"""The operator as a process of its own, outside of the cluster that it works in."""
+
+import os
+import signal
+import sys
+import urllib.request
+from pathlib import Path
+
+from tests.support.process import Process, spawn
+
+ROOT = Path(__file__).parents[2]
+
+
+class OperatorProcess:
+    """``holdfast operator`` with a kubeconfig. It can be killed and started again."""
+
+    def __init__(self, kubeconfig: Path, log: Path, *, port: int, resync_seconds: int = 3600) -> None:
+        self._kubeconfig, self.log, self._port, self._resync = kubeconfig, log, port, resync_seconds
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        variables = {
+            "KUBECONFIG": str(self._kubeconfig),
+            "PYTHONPATH": str(ROOT / "operator"),
+            "HOLDFAST_IMAGE": "holdfast:test",
+            "HOLDFAST_RESYNC_SECONDS": str(self._resync),
+            "HOLDFAST_LIVENESS_PORT": str(self._port),
+            "PATH": os.environ["PATH"],
+        }
+        words = [f"{name}={value}" for name, value in variables.items()]
+        self._process = spawn(
+            ["env", "-i", *words, sys.executable, "-m", "holdfast", "operator"], output=self.log, outlive=False
+        )
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int | None:
+        """End it as a node does; its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=3) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    def _end(self, number: signal.Signals) -> int | None:
+        process, self._process = self._process, None
+        if process is None:
+            return None
+        process.send(number)
+        if not process.wait(20):
+            process.send(signal.SIGKILL)
+            process.wait(10)
+        return process.status
