@@ -18,6 +18,7 @@
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── ClusterUnavailable               the Kubernetes API
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
+    │   ├── CatalogueChanged                 a collection was dropped, renamed or made anew while it was read
     │   └── Interrupted                      a signal asked us to stop
     └── OperationFailed             exit 1   it was tried, and it did not work
         ├── CollectionFailed                 one collection could not be backed up or restored
@@ -110,6 +111,10 @@ class ClusterUnavailable(Unavailable):
 
 class SnapshotLost(Unavailable):
     reason = "SnapshotLost"
+
+
+class CatalogueChanged(Unavailable):
+    reason = "CatalogueChanged"
 
 
 class Interrupted(Unavailable):

@@ -145,7 +145,7 @@ class Source(Protocol):
     def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
         """The documents in batches: in ``_id`` order, or in natural order for a capped collection.
 
-        Never decoded. CollectionFailed if the collection was dropped, renamed or made anew meanwhile.
+        Never decoded. CatalogueChanged if the collection was dropped, renamed or made anew meanwhile.
         """
         ...
 

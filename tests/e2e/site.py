@@ -1,6 +1,7 @@
 """What one team has: a namespace, a database with a user, Secrets, policies and runs."""
 
 import copy
+from time import monotonic
 from typing import Any
 
 from pymongo.errors import OperationFailure
@@ -12,6 +13,7 @@ from tests.support.timetrack import generate
 API = "holdfast.dev/v1alpha1"
 SMALL = 300
 HELD_COLLECTION = "timeEntries"
+HELD_SECONDS = 90
 
 
 class Site:
@@ -113,9 +115,15 @@ class Site:
             }
         )
 
-    def held(self, run: str) -> None:
-        """Wait until a run's worker is reading the held collection."""
-        self.kubectl.wait(f"backuprun/{run}", "jsonpath={.status.phase}=Running", 90)
+    def held(self) -> None:
+        """Wait until a worker is held: the server shows its read of the collection."""
+        pipeline: list[Object] = [
+            {"$currentOp": {"allUsers": True}},
+            {"$match": {"ns": f"{self.database}.{HELD_COLLECTION}", "command.find": HELD_COLLECTION}},
+        ]
+        deadline = monotonic() + HELD_SECONDS
+        while not list(self.mongod.client["admin"].aggregate(pipeline)):
+            assert monotonic() < deadline, "no worker began to read"
 
     # --- what was said ---------------------------------------------------------------------------------------------
 

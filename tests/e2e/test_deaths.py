@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,8 +33,19 @@ def running(site: Site) -> str:
     """A run that is held in the middle of its backup."""
     site.hold()
     run = site.start()
-    site.held(run)
+    site.held()
     return run
+
+
+@contextmanager
+def without_operator(operator: Kubectl) -> Iterator[None]:
+    operator("scale", "deployment/holdfast", "--replicas=0")
+    operator("delete", "pods", "--all", "--grace-period=1", "--wait", "--timeout=60s")
+    try:
+        yield
+    finally:
+        operator("scale", "deployment/holdfast", "--replicas=1")
+        operator.wait("deployment/holdfast", "condition=Available")
 
 
 def restart(operator: Kubectl) -> None:
@@ -74,25 +87,17 @@ def test_a_worker_asked_to_stop_ends_in_an_orderly_way_and_its_successor_finishe
 def test_the_operator_killed_during_a_run_does_not_disturb_it(site: Site, operator: Kubectl) -> None:
     site.ready()
     run = running(site)
-    operator("scale", "deployment/holdfast", "--replicas=0")
-    operator("delete", "pods", "--all", "--grace-period=0", "--force")
-    site.release()
-    site.ended(run)
-    operator("scale", "deployment/holdfast", "--replicas=1")
-    operator.wait("deployment/holdfast", "condition=Available")
+    with without_operator(operator):
+        site.release()
+        site.ended(run)
     site.kubectl.wait("backuppolicy/timetrack", f"jsonpath={{.status.lastSuccessfulRun.name}}={run}")
 
 
 def test_backups_go_on_while_the_operator_is_down(site: Site, operator: Kubectl) -> None:
     site.ready()
-    operator("scale", "deployment/holdfast", "--replicas=0")
-    operator.wait("pods", "delete", 60)
-    try:
+    with without_operator(operator):
         site.kubectl("create", "job", "--from=cronjob/timetrack", "alone")
         site.ended("alone")
-    finally:
-        operator("scale", "deployment/holdfast", "--replicas=1")
-        operator.wait("deployment/holdfast", "condition=Available")
 
 
 @pytest.mark.parametrize("_again", range(3))
@@ -112,20 +117,16 @@ def test_a_policy_deleted_during_a_run_takes_its_objects_and_leaves_the_backups(
     running(site)
     site.kubectl("delete", "backuppolicy", "timetrack", "--timeout=30s")
     for what in ("cronjobs", "backupruns", "jobs"):
-        site.kubectl.wait(what, "delete", 60) if site.kubectl.list(what) else None
+        for body in site.kubectl.list(what):
+            site.kubectl.wait(f"{what}/{body['metadata']['name']}", "delete", 60)
     site.release()
     assert kept in [backup["backupId"] for backup in json.loads(holdfast(site, "list", "--json"))]
 
 
 def test_a_policy_can_be_deleted_while_the_operator_is_down(site: Site, operator: Kubectl) -> None:
     site.ready()
-    operator("scale", "deployment/holdfast", "--replicas=0")
-    operator.wait("pods", "delete", 60)
-    try:
+    with without_operator(operator):
         site.kubectl("delete", "backuppolicy", "timetrack", "--timeout=30s")
-    finally:
-        operator("scale", "deployment/holdfast", "--replicas=1")
-        operator.wait("deployment/holdfast", "condition=Available")
 
 
 def test_a_job_deleted_during_a_run_cancels_it(site: Site) -> None:

@@ -30,15 +30,17 @@ from holdfast.errors import (
 UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
 COMMAND_NOT_SUPPORTED_ON_VIEW = 166
-CURSOR_KILLED = frozenset({43, 175, 237})  # CursorNotFound, QueryPlanKilled, CursorKilled
-SNAPSHOT_UNAVAILABLE = frozenset({239, 246})  # SnapshotTooOld, SnapshotUnavailable
-COLLECTION_UUID_MISMATCH = 361
+# NamespaceNotFound, QueryPlanKilled, SnapshotUnavailable, CollectionUUIDMismatch: what a reader gets when a collection
+# goes, or when it came or changed its name after the cluster time.
+CATALOGUE_CHANGED = frozenset({26, 175, 246, 361})
+_SNAPSHOT_TOO_OLD = 239
 _AUTHENTICATION_FAILED = frozenset({11, 18, 8000})
 _OUT_OF_DISK_SPACE = 14031
-# Interrupted, shutdown, stepdown, host unreachable, time-outs: what a retry may mend.
+# Interrupted, shutdown, stepdown, host unreachable, time-outs, a cursor lost with its server, a cache under
+# pressure: a retry may mend it.
 _TRANSIENT = frozenset(
-    {6, 7, 50, 64, 89, 91, 112, 134, 189, 202, 262, 290, 317, 358, 384, 9001, 10058, 10107, 11600, 11601, 11602, 13388,
-     13435, 13436}
+    {6, 7, 43, 50, 64, 89, 91, 112, 134, 189, 202, 237, 262, 290, 317, 358, 384, 388, 9001, 10058, 10107, 11600, 11601,
+     11602, 13388, 13435, 13436}
 )  # fmt: skip
 _LONGEST = 300
 
@@ -83,7 +85,7 @@ def _operation_failure(error: OperationFailure, origin: str, unavailable: type[U
         )
     if code == UNAUTHORIZED:
         return NotAuthorized(f"{action} is not allowed to this user: {_short(error)}.")
-    if code in SNAPSHOT_UNAVAILABLE:
+    if code == _SNAPSHOT_TOO_OLD:
         return SnapshotLost(f"{action} failed: the server no longer keeps the snapshot ({_short(error)}).")
     if code == _OUT_OF_DISK_SPACE:
         return StoreFull(f"{action} failed: the server's disk is full.", hint="Give it more room.")

@@ -1,6 +1,7 @@
 """A database that is backed up, read raw, at one cluster time, from one member."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -8,10 +9,10 @@ from bson.binary import UUID_SUBTYPE, Binary
 from bson.timestamp import Timestamp
 from pymongo.errors import OperationFailure
 
-from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable
+from holdfast.errors import CatalogueChanged, NotAuthorized, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client
-from holdfast.mongo.errors import COLLECTION_UUID_MISMATCH, CURSOR_KILLED, NAMESPACE_NOT_FOUND, translate
+from holdfast.mongo.errors import CATALOGUE_CHANGED, translate
 from holdfast.mongo.wire import find
 from holdfast.ports import ClusterTime, CollectionInfo, Estimate, ServerInfo
 
@@ -80,7 +81,7 @@ class MongoSource:
             with (
                 self._translated(f"Reading collection {collection.name!r}"),
                 self._client.start_session(causal_consistency=False) as session,
-                _gone(collection.name),
+                _staying(collection.name),
             ):
                 yield from find(self._db, session, command, self._preference)
         except NotAuthorized as error:
@@ -129,18 +130,12 @@ def _has_id_index(collection: CollectionInfo) -> bool:
     return any(b"\x03key\0\x0e\0\0\0\x10_id\0\x01\0\0\0\0" in index for index in collection.indexes)
 
 
-class _gone:  # noqa: N801 (used like a function)
-    """A collection that is dropped, renamed or made anew while it is read is that collection's failure."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        gone = {COLLECTION_UUID_MISMATCH, NAMESPACE_NOT_FOUND, *CURSOR_KILLED}
-        if isinstance(error, OperationFailure) and error.code in gone:
-            raise CollectionFailed(
-                f"Collection {self._name!r} was dropped, renamed or made anew during the backup."
-            ) from error
+@contextmanager
+def _staying(name: str) -> Iterator[None]:
+    """CatalogueChanged for what the server says when a collection goes while it is read."""
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code not in CATALOGUE_CHANGED:
+            raise
+        raise CatalogueChanged(f"Collection {name!r} was dropped, renamed or made anew during the backup.") from error

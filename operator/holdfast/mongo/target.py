@@ -5,17 +5,21 @@ from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
+from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
 from holdfast.errors import CollectionFailed, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
-from holdfast.mongo.client import Client
+from holdfast.mongo.client import Client, Document
 from holdfast.mongo.errors import translate
 from holdfast.mongo.source import MongoSource
 from holdfast.ports import ClusterTime, CollectionInfo, CollectionType, ServerInfo
+from holdfast.repository.documents import elements
 
 _BATCH_DOCUMENTS = 5_000
 _BATCH_BYTES = 12 * 1024 * 1024
+_TIMESTAMP = 0x11
+_ZERO_TIMESTAMP = bytes(8)
 
 
 class MongoTarget:
@@ -48,6 +52,7 @@ class MongoTarget:
             for batch in _batches(documents):
                 try:
                     collection.insert_many(batch, ordered=ordered, bypass_document_validation=True)
+                    _mend_zero_timestamps(collection, batch)
                 except BulkWriteError as error:
                     failed = error.details.get("writeErrors", [])
                     first = failed[0].get("errmsg", "") if failed else "the write was not confirmed"
@@ -96,6 +101,22 @@ def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:
         size += len(document)
     if batch:
         yield batch
+
+
+def _mend_zero_timestamps(collection: Collection[Document], batch: Sequence[RawBSONDocument]) -> None:
+    """The server puts its own time in place of a top-level Timestamp(0, 0) that is inserted; an update by a pipeline
+    leaves it alone (MongoDB manual, "Timestamps")."""
+    for document in batch:
+        raw = bytes(document.raw)
+        if _ZERO_TIMESTAMP in raw and any(
+            kind == _TIMESTAMP and name != b"_id" and raw[start:end] == bytes(8)
+            for kind, name, start, end in elements(raw)
+        ):
+            collection.update_one(
+                {"_id": document["_id"]},
+                [{"$replaceRoot": {"newRoot": {"$literal": document}}}],
+                bypass_document_validation=True,
+            )
 
 
 def _made_with_the_collection(raw: bytes) -> bool:

@@ -15,7 +15,7 @@ from threading import Event
 from holdfast.domain.consistency import Consistency, ConsistencyLevel
 from holdfast.domain.selection import select
 from holdfast.errors import (
-    AuthenticationFailed,
+    CatalogueChanged,
     CollectionFailed,
     ConsistencyUnavailable,
     DamagedBackup,
@@ -161,7 +161,7 @@ class _Attempt:
             if at is None or self._source.catalogue() == before:
                 break
         else:
-            raise Unavailable("The database's catalogue keeps changing: no moment was found at which it is known.")
+            raise CatalogueChanged("The database's catalogue keeps changing: no moment was found at which it is known.")
         if at is None and self._request.consistency is Consistency.REQUIRED:
             raise ConsistencyUnavailable(
                 "The policy requires a consistent backup, and the server has no snapshot reads.",
@@ -228,11 +228,14 @@ class _Attempt:
                         hint="Exclude it, or set consistency to Preferred.",
                     )
             written = self._write(pool, collection, at, previous)
-        except (AuthenticationFailed, Unavailable, StoreFull, ConsistencyUnavailable):
+        except CatalogueChanged as error:
+            if not self._final:
+                raise  # a new attempt sees the new catalogue
+            return self._failed(record, error)
+        except (StoreFull, ConsistencyUnavailable):
             raise
         except (OperationFailed, NotAuthorized) as error:
-            self._progress.warn(f"Collection {collection.name!r} was not backed up: {error}")
-            return record.model_copy(update={"error": str(error)})
+            return self._failed(record, error)
         return record.model_copy(
             update={
                 "documents": written.documents,
@@ -244,6 +247,10 @@ class _Attempt:
                 "chunk_lists": tuple(list_id.hex() for list_id in written.chunk_lists),
             }
         )
+
+    def _failed(self, record: CollectionRecord, error: HoldfastError) -> CollectionRecord:
+        self._progress.warn(f"Collection {record.name!r} was not backed up: {error}")
+        return record.model_copy(update={"error": str(error)})
 
     def _write(
         self,
@@ -299,7 +306,7 @@ class _Attempt:
                 continue
             message = f"Collection {collection.name!r} was dropped, renamed or made anew during the backup."
             if not self._final:
-                raise Unavailable(message)
+                raise CatalogueChanged(message)
             self._done[index] = CollectionRecord(
                 name=record.name,
                 type=record.type,

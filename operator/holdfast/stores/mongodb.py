@@ -22,6 +22,7 @@ from pymongo.read_preferences import ReadPreference
 from holdfast.errors import DamagedBackup, NotAuthorized, StoreUnavailable
 from holdfast.mongo.errors import UNAUTHORIZED, translate
 from holdfast.ports import Labels
+from holdfast.stores.patience import patiently
 
 METADATA = "backupmetadatas"
 DATA = "backupdatas"
@@ -48,6 +49,16 @@ class MongoStore:
         self.address = f"MongoDB database {database!r} ({origin})"
 
     def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
+        # A write whose confirmation was lost finds its own object at the next try; its content is the same.
+        return patiently(lambda: self._create(key, data, labels))
+
+    def read(self, key: str) -> bytes | None:
+        return patiently(lambda: self._read(key))
+
+    def size(self, key: str) -> int | None:
+        return patiently(lambda: self._size(key))
+
+    def _create(self, key: str, data: bytes, labels: Labels | None) -> bool:
         collection = self._collection(key)
         document: Document = {"_id": key, **(labels or {}), "size": len(data), "createdAt": datetime.now(UTC)}
         with self._writing():
@@ -62,7 +73,7 @@ class MongoStore:
                 return False
         return True
 
-    def read(self, key: str) -> bytes | None:
+    def _read(self, key: str) -> bytes | None:
         collection = self._collection(key)
         with self._reading():
             document = collection.find_one({"_id": key})
@@ -75,7 +86,7 @@ class MongoStore:
             raise DamagedBackup(f"Object {key} in {self.address} has lost some of its parts.")
         return b"".join(bytes(parts[name]) for name in document["parts"])
 
-    def size(self, key: str) -> int | None:
+    def _size(self, key: str) -> int | None:
         collection = self._collection(key)
         with self._reading():
             document = collection.find_one({"_id": key}, {"size": 1, "parts": 1})

@@ -1,0 +1,164 @@
+"""What every store does, whatever is behind it. A new adapter joins by one line in ``STORES``."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from secrets import token_bytes
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.database import Database
+
+from holdfast.errors import AuthenticationFailed, NotAuthorized, StoreUnavailable
+from holdfast.ports import Store
+from holdfast.stores.memory import MemoryStore
+from holdfast.wiring import open_mongodb_store
+from tests.support.mongod import Mongod
+
+Db = Database[dict[str, Any]]
+STORES: dict[str, Callable[[Mongod, Db], Store]] = {
+    "memory": lambda _mongod, _database: MemoryStore(),
+    "mongodb": lambda mongod, database: open_mongodb_store(mongod.uri, database.name, origin="the test"),
+}
+MIB = 1024 * 1024
+CHUNK = "chunks/ab/abcd"
+MANIFEST = "backups/1"
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, mongod: Mongod, database: Db) -> Iterator[Store]:
+    store = STORES[request.param](mongod, database)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=[CHUNK, MANIFEST])
+def key(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4 * MIB, 12 * MIB, 12 * MIB + 1, 40 * MIB])
+def test_an_object_of_any_size_is_read_as_it_was_stored(store: Store, key: str, size: int) -> None:
+    data = token_bytes(size)
+    assert store.create(key, data)
+    assert store.read(key) == data
+    assert store.size(key) == size
+
+
+@pytest.mark.parametrize("size", [10, 30 * MIB])
+def test_an_object_that_exists_is_kept(store: Store, key: str, size: int) -> None:
+    first = token_bytes(size)
+    store.create(key, first)
+    assert not store.create(key, token_bytes(size))
+    assert store.read(key) == first
+
+
+def test_what_is_not_there_is_none(store: Store, key: str) -> None:
+    assert (store.read(key), store.size(key)) == (None, None)
+
+
+def test_a_deleted_object_is_gone_and_may_be_deleted_again(store: Store, key: str) -> None:
+    store.create(key, token_bytes(30 * MIB))
+    store.delete(key)
+    store.delete(key)
+    assert (store.read(key), store.size(key), list(store.keys(key))) == (None, None, [])
+
+
+def test_a_deleted_object_can_be_created_anew(store: Store, key: str) -> None:
+    store.create(key, b"one")
+    store.delete(key)
+    assert store.create(key, b"two")
+    assert store.read(key) == b"two"
+
+
+def test_keys_come_in_order_and_by_prefix(store: Store) -> None:
+    for name in ("chunks/ab/2", "chunks/ab/1", "chunks/b/1", "backups/1", "backups/2", "locks/shared/1/1"):
+        store.create(name, b"")
+    assert list(store.keys("chunks/ab/")) == ["chunks/ab/1", "chunks/ab/2"]
+    assert list(store.keys("chunks/")) == ["chunks/ab/1", "chunks/ab/2", "chunks/b/1"]
+    assert list(store.keys("backups/")) == ["backups/1", "backups/2"]
+
+
+def test_an_object_in_parts_is_one_key(store: Store) -> None:
+    store.create(CHUNK, token_bytes(40 * MIB))
+    assert list(store.keys("chunks/")) == [CHUNK]
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(name=st.text("abcxyz0189./-_", min_size=1, max_size=60), data=st.binary(max_size=100))
+def test_any_plain_key_is_taken(store: Store, name: str, data: bytes) -> None:
+    key = f"backups/{name}"
+    store.delete(key)
+    store.create(key, data)
+    assert store.read(key) == data
+    assert key in list(store.keys("backups/"))
+
+
+@pytest.mark.parametrize("size", [100, 15 * MIB])
+def test_of_many_who_create_one_object_one_does(store: Store, key: str, size: int) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        candidates = [bytes([n]) * size for n in range(6)]
+        won = list(pool.map(lambda data: store.create(key, data), candidates))
+    assert won.count(True) == 1
+    assert store.read(key) == candidates[won.index(True)]
+
+
+def test_a_check_for_writing_leaves_nothing_behind(store: Store) -> None:
+    store.check_writable()
+    assert [*store.keys(""), *store.keys("chunks/")] == []
+
+
+def test_room_is_a_number_or_unknown(store: Store) -> None:
+    free = store.free_bytes()
+    assert free is None or free > 0
+
+
+# --- MongoDB ----------------------------------------------------------------------------------------------------------
+
+
+def test_documents_of_an_older_system_in_the_same_collections_are_left_alone(mongod: Mongod, database: Db) -> None:
+    database["backupmetadatas"].insert_one({"filename": "backup-1.json", "status": "completed"})
+    database["backupdatas"].insert_one({"backupId": "x", "data": {"users": []}})
+    store = open_mongodb_store(mongod.uri, database.name, origin="the test")
+    store.create(CHUNK, b"data")
+    assert list(store.keys("chunks/")) == [CHUNK]
+    assert list(store.keys("")) == []
+    store.delete(CHUNK)
+    store.close()
+    assert [database[name].count_documents({}) for name in ("backupmetadatas", "backupdatas")] == [1, 1]
+
+
+def test_an_object_that_lost_a_part_counts_as_absent(mongod: Mongod, database: Db) -> None:
+    store = open_mongodb_store(mongod.uri, database.name, origin="the test")
+    store.create(CHUNK, token_bytes(30 * MIB))
+    database["backupdatas"].delete_one({"_id": {"$regex": "^parts/"}})
+    assert store.size(CHUNK) is None
+    store.close()
+
+
+def test_a_user_who_may_only_read_is_told_what_is_needed(mongod: Mongod, database: Db) -> None:
+    password = mongod.create_user(f"reader-{database.name}", [{"role": "read", "db": database.name}])
+    uri = mongod.uri_for(f"reader-{database.name}", password, database=database.name)
+    store = open_mongodb_store(uri, None, origin="file x")
+    with pytest.raises(NotAuthorized, match="readWrite") as refused:
+        store.check_writable()
+    assert password not in str(refused.value)
+    store.close()
+
+
+def test_a_wrong_password_is_said_without_it(mongod: Mongod, database: Db) -> None:
+    with pytest.raises(AuthenticationFailed, match="file x") as refused:
+        open_mongodb_store(mongod.uri_for("nobody", "hunter2"), database.name, origin="file x")
+    assert "hunter2" not in str(refused.value)
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    with pytest.raises(StoreUnavailable, match=r"127\.0\.0\.1:1"):
+        open_mongodb_store("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=200", None, origin="file x")
+
+
+def test_an_address_shows_no_credentials(mongod: Mongod, database: Db) -> None:
+    store = open_mongodb_store(mongod.uri, database.name, origin="file x")
+    assert "@" not in store.address
+    store.close()

@@ -1,0 +1,109 @@
+"""Back up and restore as the command line does, with parts that tests can exchange."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from secrets import token_hex
+from threading import Event
+from typing import Any, cast
+
+from holdfast.domain.consistency import Consistency
+from holdfast.mongo.source import MongoSource
+from holdfast.ports import Advance, ClusterTime, CollectionInfo, Source
+from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.services.back_up import BackupOutcome, BackupRequest, back_up
+from holdfast.services.restore import RestoreOutcome, RestoreRequest, restore
+from holdfast.stores.memory import MemoryStore
+from holdfast.wiring import now, open_source, open_target
+
+ORIGIN = "the test"
+
+
+@dataclass
+class Recorder:
+    """Remembers what was reported."""
+
+    warnings: list[str] = field(default_factory=list)
+    advances: list[Advance] = field(default_factory=list)
+
+    def phase(self, name: str, message: str = "") -> None:
+        del name, message
+
+    def advance(self, report: Advance) -> None:
+        self.advances.append(report)
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
+
+
+class Meddler:
+    """A source with which something happens while it is read: ``act`` is called once, with the name of a collection
+    of which the first batch was read."""
+
+    def __init__(self, source: MongoSource, act: Callable[[str], object]) -> None:
+        self._source, self._act = source, act
+        self._done = False
+        self.times: list[ClusterTime | None] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._source, name)
+
+    def cluster_time(self) -> ClusterTime | None:
+        self.times.append(self._source.cluster_time())
+        return self.times[-1]
+
+    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        for batch in self._source.read(collection, at):
+            yield batch
+            if not self._done:
+                self._done = True
+                self._act(collection.name)
+
+
+class Engine:
+    """A repository, by default in memory, and the databases of one server."""
+
+    def __init__(self, uri: str, repository: Repository | None = None) -> None:
+        self.uri = uri
+        self.repository = repository or Repository(MemoryStore())
+        self.recorder = Recorder()
+        self.stop = Event()
+
+    def source(self, database: str, **options: Any) -> MongoSource:
+        return open_source(self.uri, database, origin=ORIGIN, **options)
+
+    def back_up(
+        self,
+        database: str,
+        *,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        consistency: Consistency = Consistency.PREFERRED,
+        backup_id: str | None = None,
+        meddle: Callable[[str], object] | None = None,
+    ) -> BackupOutcome:
+        real = self.source(database)
+        self.used = Meddler(real, meddle) if meddle else real
+        source = cast("Source", self.used)  # a Meddler stands in by __getattr__
+        started = now()
+        request = BackupRequest(
+            backup_id=backup_id or new_backup_id(started, token_hex(8)),
+            policy=None,
+            include=tuple(include),
+            exclude=tuple(exclude),
+            consistency=consistency,
+            started=started,
+        )
+        try:
+            return back_up(request, source, self.repository, self.recorder, now, self.stop)
+        finally:
+            source.close()
+
+    def restore(
+        self, outcome: BackupOutcome, database: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> RestoreOutcome:
+        target = open_target(self.uri, database, origin=ORIGIN)
+        request = RestoreRequest(tuple(include), tuple(exclude))
+        try:
+            return restore(request, outcome.manifest, self.repository, target, self.recorder, self.stop)
+        finally:
+            target.close()
