@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from holdfast.cli import backup, crds, keygen, list_backups, operator, restore, show, verify, worker
+from holdfast.cli import backup, crds, keygen, list_backups, restore, show, verify
 from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
@@ -43,8 +43,30 @@ app.command("verify")(verify.verify_backup)
 app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
 app.command("crds")(crds.crds)
-app.command("operator")(operator.run_operator)
-app.add_typer(worker.app, name="worker")
+worker = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
+app.add_typer(worker, name="worker")
+
+
+# Kopf and the Kubernetes client take most of a second to import: only who needs them pays.
+@app.command("operator")
+def _operator() -> None:
+    """Run the Kubernetes operator. It takes its settings from the environment: HOLDFAST_IMAGE and others."""
+    from holdfast.cli.operator import run_operator
+
+    run_operator()
+
+
+@worker.callback()
+def _worker() -> None:
+    """Keeps ``backup`` a command of its own."""
+
+
+@worker.command("backup")
+def _worker_backup() -> None:
+    """Take the backup that this pod was started for."""
+    from holdfast.cli.worker import worker_backup
+
+    worker_backup()
 
 
 def main() -> None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from holdfast.errors import SecretMissing
+from holdfast.errors import Interrupted, SecretMissing
 from holdfast.repository.repository import Repository
 from holdfast.wiring import LEVEL, open_repository, open_store, read_key, read_uri
 
 VARIABLE = "MONGODB_URI"
+STEP_SECONDS = 10.0
 
 RepositoryOption = Annotated[
     str,
@@ -65,13 +66,22 @@ def repository_at(
 
 
 def stop_on_signals() -> Event:
-    """An event that the first SIGINT or SIGTERM sets; the second ends the process at once."""
+    """An event that the first SIGINT or SIGTERM sets; the second ends the process at once.
+
+    Work looks at the event between two steps. Where a step does not end, as with a server that does not answer,
+    Interrupted is raised in it after STEP_SECONDS.
+    """
     stop = Event()
 
     def ask(number: int, _frame: object) -> None:
         stop.set()
         signal.signal(number, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, STEP_SECONDS)
+
+    def insist(_number: int, _frame: object) -> None:
+        raise Interrupted("Asked to stop in the middle of a step that did not end.")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
+    signal.signal(signal.SIGALRM, insist)
     return stop

@@ -25,15 +25,7 @@ from holdfast.wiring import open_mongodb_store, open_repository, open_source, re
 
 _log = logging.getLogger("holdfast.worker")
 
-app = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
 
-
-@app.callback()
-def _root() -> None:
-    """Keeps ``backup`` a command of its own."""
-
-
-@app.command("backup")
 def worker_backup() -> None:
     """Take the backup that this pod was started for."""
     try:

@@ -1,0 +1,246 @@
+"""The `holdfast` command as a user runs it: what it prints, its exit codes, and how it ends when it is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.support.compare import differences, snapshot_of
+from tests.support.mongod import Mongod
+from tests.support.timetrack import generate
+
+Db = Database[dict[str, Any]]
+
+
+class Command:
+    """Runs `holdfast` with a URI in MONGODB_URI."""
+
+    def __init__(self, uri: str) -> None:
+        self.environment = {**os.environ, "MONGODB_URI": uri}
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "holdfast", *arguments]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def __call__(self, *arguments: str, code: int = 0) -> str:
+        """Standard output, or what was said on standard error when an error is expected."""
+        process = self.start(*arguments)
+        output, said = process.communicate(timeout=60)
+        assert process.returncode == code, said
+        assert "Traceback" not in said
+        return said if code in (1, 2, 75) else output
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", code=code))
+
+
+@pytest.fixture
+def holdfast(mongod: Mongod, database: Db) -> Command:
+    """A user who may read and write one database."""
+    password = mongod.create_user(f"user-{database.name}", [{"role": "readWrite", "db": database.name}])
+    return Command(mongod.uri_for(f"user-{database.name}", password, database=database.name))
+
+
+@pytest.fixture
+def root(mongod: Mongod, database: Db) -> Command:
+    return Command(mongod.uri.replace("/?", f"/{database.name}?authSource=admin&"))
+
+
+@pytest.fixture
+def filled(database: Db) -> Db:
+    generate(database, entries=300)
+    return database
+
+
+def test_a_backup_is_listed_shown_verified_and_restored(
+    holdfast: Command, root: Command, filled: Db, restored: Db
+) -> None:
+    before = snapshot_of(filled)
+    repository = ("--repository", "mongodb:")
+    taken = holdfast.json("backup", *repository)
+    assert [b["backupId"] for b in holdfast.json("list", *repository)] == [taken["backupId"]]
+    assert holdfast.json("show", "latest", *repository) == taken
+    assert holdfast.json("verify", taken["backupId"], "--read-data", *repository)["good"]
+    elsewhere = ("--repository", f"mongodb:{filled.name}", "--database", restored.name)
+    assert root.json("restore", "latest", *elsewhere)["verified"]
+    assert differences(before, snapshot_of(restored)) == []
+
+
+def test_json_has_the_names_of_a_backup_runs_status(holdfast: Command, filled: Db) -> None:
+    report = holdfast.json("backup", "--repository", "mongodb:")
+    assert set(report) >= {"backupId", "startTime", "completionTime", "phase", "documents", "logicalBytes",
+                           "storedBytes", "newBytes", "consistency", "collections", "warnings"}  # fmt: skip
+    assert report["consistency"]["level"] == "Snapshot"
+    assert {c["name"] for c in report["collections"]} == set(filled.list_collection_names()) - {
+        "backupdatas",
+        "backupmetadatas",
+    }
+
+
+def test_backups_are_listed_newest_first(holdfast: Command, filled: Db) -> None:
+    del filled
+    ids = [holdfast.json("backup", "--repository", "mongodb:")["startTime"] for _ in range(2)]
+    assert [b["startTime"] for b in holdfast.json("list", "--repository", "mongodb:")] == sorted(ids, reverse=True)
+
+
+def test_people_get_tables(holdfast: Command, filled: Db) -> None:
+    del filled
+    holdfast("backup", "--repository", "mongodb:")
+    assert holdfast("list", "--repository", "mongodb:").startswith("BACKUP ")
+    assert "timeEntries" in holdfast("show", "latest", "--repository", "mongodb:")
+
+
+def test_an_encrypted_repository_needs_its_key(holdfast: Command, filled: Db, tmp_path: Path) -> None:
+    del filled
+    key = ("--key-file", str(tmp_path / "key"))
+    holdfast("keygen", "--output", str(tmp_path / "key"))
+    assert (tmp_path / "key").stat().st_mode & 0o077 == 0
+    holdfast("backup", "--repository", "mongodb:", *key)
+    assert "is encrypted" in holdfast("list", "--repository", "mongodb:", code=2)
+    assert len(holdfast.json("list", "--repository", "mongodb:", *key)) == 1
+
+
+def test_a_key_is_never_written_over_a_file(holdfast: Command, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("precious")
+    assert "File exists" in holdfast("keygen", "--output", str(tmp_path / "key"), code=2)
+    assert (tmp_path / "key").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["show", "nothing"], 2, "No backup 'nothing'"),
+        (["backup", "--collection", "nothing"], 2, "Nothing to back up"),
+        (["backup", "--database", "admin"], 2, "belongs to the server"),
+        (["restore", "latest"], 2, "Nothing was written"),
+        (["restore", "latest", "--database", "bad name"], 2, "not a name"),
+        (["list", "--uri-file", "/nowhere"], 2, "/nowhere"),
+        (["list", "--bogus"], 2, "No such option"),
+    ],
+)
+def test_wrong_use_ends_with_exit_code_2_and_says_what_is_wrong(
+    holdfast: Command, filled: Db, arguments: list[str], code: int, said: str
+) -> None:
+    del filled
+    holdfast("backup", "--repository", "mongodb:")
+    assert said in holdfast(*arguments, "--repository", "mongodb:", code=code)
+
+
+@pytest.mark.parametrize(
+    ("uri", "code"),
+    [
+        ("mongodb://user:hunter2@127.0.0.1:1/db?serverSelectionTimeoutMS=200", 75),
+        ("mongodb://user:hunter2@@host/db", 2),
+        ("mongodb://user:hunter2", 2),
+        ("postgres://user:hunter2@host/db", 2),
+    ],
+)
+def test_an_unusable_uri_is_never_quoted(uri: str, code: int) -> None:
+    assert "hunter2" not in Command(uri)("backup", "--repository", "mongodb:", code=code)
+
+
+def test_a_uri_on_the_command_line_is_refused_and_not_repeated(holdfast: Command) -> None:
+    said = holdfast("list", "--repository", "mongodb://user:hunter2@host/db", code=2)
+    assert "hunter2" not in said
+
+
+def test_a_collection_that_may_not_be_read_makes_the_backup_partial(mongod: Mongod, filled: Db) -> None:
+    names = [n for n in filled.list_collection_names() if n != "users"] + ["backupmetadatas", "backupdatas"]
+    actions = ["find", "listIndexes", "insert", "update", "remove", "collStats"]
+    role = f"role-{filled.name}"
+    privileges = [
+        {"resource": {"db": filled.name, "collection": ""}, "actions": ["listCollections", "dbStats"]},
+        *({"resource": {"db": filled.name, "collection": name}, "actions": actions} for name in names),
+    ]
+    mongod.client["admin"].command({"createRole": role, "privileges": privileges, "roles": []})
+    password = mongod.create_user(f"partial-{filled.name}", [{"role": role, "db": "admin"}])
+    holdfast = Command(mongod.uri_for(f"partial-{filled.name}", password, database=filled.name))
+    report = holdfast.json("backup", "--repository", "mongodb:", code=3)
+    assert report["phase"] == "PartiallyFailed"
+    assert [c["name"] for c in report["collections"] if c["phase"] == "Failed"] == ["users"]
+
+
+# --- killed -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def held() -> Iterator[tuple[Mongod, Command]]:
+    """A server that holds whoever reads collection z, and a command that has stored collection a and is held there."""
+    with Mongod(parameters={"enableTestCommands": "1"}) as own:
+        for name in ("a", "z"):
+            own.client["db"][name].insert_many([{"_id": n, "text": f"{name}{n}" * 200} for n in range(2_000)])
+        hold(own, "alwaysOn")
+        yield own, Command(own.uri.replace("/?", "/db?authSource=admin&"))
+        hold(own, "off")
+
+
+def hold(own: Mongod, mode: str) -> None:
+    data = {"nss": "db.z", "shouldCheckForInterrupt": True}
+    own.client.admin.command({"configureFailPoint": "waitInFindBeforeMakingBatch", "mode": mode, "data": data})
+
+
+def held_backup(own: Mongod, holdfast: Command) -> subprocess.Popen[str]:
+    process = holdfast.start("backup", "--repository", "mongodb:")
+    pipeline: list[dict[str, Any]] = [
+        {"$currentOp": {"allUsers": True}},
+        {"$match": {"ns": "db.z", "command.find": "z"}},
+    ]
+    deadline = monotonic() + 30
+    while not list(own.client.admin.aggregate(pipeline)):
+        assert monotonic() < deadline
+        assert process.poll() is None
+    return process
+
+
+def test_a_backup_killed_half_way_leaves_no_backup_and_the_next_one_uses_its_chunks(
+    held: tuple[Mongod, Command],
+) -> None:
+    own, holdfast = held
+    process = held_backup(own, holdfast)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    hold(own, "off")
+    assert holdfast.json("list", "--repository", "mongodb:") == []
+    chunks = own.client["db"]["backupdatas"].count_documents({})
+    assert chunks > 0
+    report = holdfast.json("backup", "--repository", "mongodb:")
+    assert 0 < report["newBytes"] < report["storedBytes"]
+    assert holdfast.json("verify", "--read-data", "--repository", "mongodb:")["good"]
+
+
+def test_a_backup_asked_to_stop_ends_with_exit_code_75_and_gives_its_lock_back(held: tuple[Mongod, Command]) -> None:
+    own, holdfast = held
+    process = held_backup(own, holdfast)
+    process.send_signal(signal.SIGTERM)
+    hold(own, "off")
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 75, said
+    assert "stop" in said
+    assert own.client["db"]["backupmetadatas"].count_documents({"_id": {"$regex": "^locks/"}}) == 0
+
+
+def test_a_stop_reaches_a_backup_that_waits_for_a_server_without_an_answer(held: tuple[Mongod, Command]) -> None:
+    own, holdfast = held
+    process = held_backup(own, holdfast)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=40)
+    assert process.returncode == 75, said
+
+
+def test_ps_shows_no_secret(held: tuple[Mongod, Command]) -> None:
+    own, holdfast = held
+    process = held_backup(own, holdfast)
+    shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+    process.kill()
+    process.communicate()
+    assert b"mongodb://" not in shown
