@@ -4,12 +4,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 BIN := .venv/bin
-LOCKS := requirements/build.txt requirements/runtime.txt requirements/dev.txt
-PURE := holdfast.domain,holdfast.repository,holdfast.specs
+PIP := $(BIN)/pip --quiet --disable-pip-version-check
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --no-emit-index-url --no-emit-find-links \
 	--no-emit-trusted-host --allow-unsafe --strip-extras
 say = @printf '\n== %s\n' "$(1)"
@@ -62,9 +62,9 @@ types: setup ## mypy, strict
 	@$(BIN)/mypy
 
 .PHONY: chart-lint
-chart-lint: setup ## helm lint
+chart-lint: setup ## helm lint, strict
 	$(call say,Chart)
-	@helm=$$($(BIN)/python -m tests.cluster tools)/helm; "$$helm" lint --strict charts/holdfast
+	@helm=$$($(BIN)/python -m tests.support.helm); "$$helm" lint --strict charts/holdfast
 
 .PHONY: format
 format: setup ## Format the code
@@ -74,8 +74,8 @@ format: setup ## Format the code
 .PHONY: generate
 generate: setup ## Make crds/, and the chart's and manifests' copies, from the models
 	@$(BIN)/holdfast crds --output crds
-	@cp crds/*.yaml charts/holdfast/crds-generated/
-	@helm=$$($(BIN)/python -m tests.cluster tools)/helm; mkdir -p manifests/default; \
+	@rm -f charts/holdfast/crds-generated/*.yaml && cp crds/*.yaml charts/holdfast/crds-generated/
+	@helm=$$($(BIN)/python -m tests.support.helm); \
 	  "$$helm" template holdfast charts/holdfast --namespace holdfast-system > manifests/default/holdfast.yaml
 
 .PHONY: cluster-up
@@ -96,11 +96,19 @@ lock: setup ## Make the lock files anew
 clean: ## Remove what was made in this folder; the cache stays
 	@rm -rf .venv .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist
 
+# Each part is stamped with the hash of what it was made from: a second call, or another branch with the same locks,
+# costs nothing.
 .PHONY: setup
-setup: .venv/ready ## Python's environment (the others call it)
-
-.venv/ready: requirements/dev.txt pyproject.toml
+setup: ## Python's environment (the others call it)
 	@[[ $$(uname -s) == Linux ]] || { echo "Holdfast is developed on Linux; this is $$(uname -s)." >&2; exit 1; }
+	@wanted=$$(sha256sum < requirements/dev.txt); \
+	  [[ -x $(BIN)/python && $$(cat .venv/locked 2>/dev/null) == "$$wanted" ]] || $(MAKE) environment
+	@wanted=$$(sha256sum < pyproject.toml); \
+	  [[ $$(cat .venv/installed 2>/dev/null) == "$$wanted" ]] || { \
+	    $(PIP) install --no-deps --no-build-isolation --editable .; echo "$$wanted" > .venv/installed; }
+
+.PHONY: environment
+environment:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is missing: install python3." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version)." >&2; exit 1; }
@@ -108,6 +116,5 @@ setup: .venv/ready ## Python's environment (the others call it)
 	  { echo "Python's venv module is missing: install python3-venv." >&2; exit 1; }
 	@echo "Setting up Python's environment in .venv"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@sha256sum < requirements/dev.txt > .venv/locked

@@ -1,5 +1,7 @@
 """The one place where use cases meet adapters."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
+from holdfast.resources.policy import BackupPolicy, UriSecretRef
+from holdfast.specs.worker import URI_FILE
 from holdfast.stores.mongodb import MongoStore
 
 LEVEL = 3
@@ -97,6 +101,32 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
 
 def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = None) -> Repository:
     return Repository(store, compression_level=level, key=key)
+
+
+@contextmanager
+def open_for_policy(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[MongoSource, Repository]]:
+    """What a policy backs up and where to, by the URIs that the kubelet has mounted from its Secrets.
+
+    SecretMissing where it could mount nothing; else what ``open_source`` and ``open_mongodb_store`` raise.
+    """
+    spec, storage = policy.spec, policy.spec.storage.mongodb
+    origin = _secret_origin(policy, spec.source.uri_secret_ref)
+    uri = read_uri(mounts / "source" / URI_FILE, origin=origin)
+    preference = spec.source.read_preference
+    with closing(open_source(uri, spec.source.database, origin=origin, read_preference=preference)) as source:
+        database = storage.database if storage else None
+        if spec.store_secret:
+            store_origin = _secret_origin(policy, spec.store_secret)
+            store_uri = read_uri(mounts / "store" / URI_FILE, origin=store_origin)
+            store = open_mongodb_store(store_uri, database, origin=store_origin)
+        else:
+            store = open_mongodb_store(uri, database or source.database, origin=origin)
+        with closing(open_repository(store, level=spec.compression.level)) as repository:
+            yield source, repository
+
+
+def _secret_origin(policy: BackupPolicy, ref: UriSecretRef) -> str:
+    return f"key {ref.key} of Secret {policy.metadata.namespace}/{ref.name}"
 
 
 def _database(uri: str, database: str | None, origin: str) -> str:

@@ -160,7 +160,7 @@ class Interleavings(RuleBasedStateMachine):
     @invariant()
     def every_committed_backup_can_be_restored(self) -> None:
         repository = self.repository()
-        for manifest in repository.manifests():
+        for manifest in repository.manifests(lambda damage: pytest.fail(str(damage))):
             assert verify(repository, manifest, read_data=True).problems == ()
 
     def teardown(self) -> None:
@@ -174,7 +174,7 @@ class Interleavings(RuleBasedStateMachine):
         lock.acquire()
         known = {
             ref.id: ref
-            for manifest in list(repository.manifests())[:1]
+            for manifest in list(repository.manifests(lambda damage: pytest.fail(str(damage))))[:1]
             for collection in manifest.collections
             for ref in repository.chunk_refs(collection)
         }

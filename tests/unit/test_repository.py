@@ -130,7 +130,9 @@ def test_backups_are_listed_newest_first(repository: Repository) -> None:
     ids = ["20261121T020000Z-00000001", "20261123T020000Z-00000001", "20261122T020000Z-00000001"]
     for backup_id in ids:
         commit(repository, manifest_of(written, backup_id))
-    assert [m.backup_id for m in repository.manifests()] == sorted(ids, reverse=True)
+    assert [m.backup_id for m in repository.manifests(lambda damage: pytest.fail(str(damage)))] == sorted(
+        ids, reverse=True
+    )
 
 
 def test_latest_a_prefix_and_a_full_id_name_a_backup(repository: Repository) -> None:
@@ -257,3 +259,13 @@ def test_a_manifest_that_cannot_be_read_is_damage_of_its_backup(repository: Repo
     store.objects[f"backups/{backup_id}"] = b"nonsense"
     [damage] = verify_all(repository).damage
     assert damage.backups == (backup_id,)
+
+
+def test_a_damaged_manifest_hides_no_other_backup(repository: Repository, store: MemoryStore) -> None:
+    written = write(repository, DOCUMENTS)
+    for backup_id in ("20261123T020000Z-00000001", "20261122T020000Z-00000001"):
+        commit(repository, manifest_of(written, backup_id))
+    store.objects["backups/20261123T020000Z-00000001"] = b"nonsense"
+    damaged: list[DamagedBackup] = []
+    assert [m.backup_id for m in repository.manifests(damaged.append)] == ["20261122T020000Z-00000001"]
+    assert "20261123T020000Z-00000001" in str(damaged[0])

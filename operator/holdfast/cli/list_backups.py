@@ -2,35 +2,33 @@
 
 from contextlib import closing
 
-from holdfast.cli.console import human_bytes, print_json, print_table
+import typer
+
+from holdfast.cli.console import human_bytes, print_json, print_table, print_warning
 from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at
 from holdfast.cli.report import backup_report
+from holdfast.errors import EXIT_PARTIAL, DamagedBackup
 from holdfast.repository.manifest import Manifest, timestamp
+
+HEADER = ("BACKUP", "DATABASE", "POLICY", "COMPLETED", "DOCUMENTS", "SIZE", "STORED", "NEW", "CONSISTENCY", "STATE")
 
 
 def list_backups(
     repository: RepositoryOption, uri_file: UriFile = None, key_file: KeyFile = None, json: Json = False
 ) -> None:
-    """List the backups of a repository, newest first."""
+    """List the backups of a repository, newest first. Exit code 3 if the manifest of one cannot be read."""
     with closing(repository_at(repository, uri_file, key_file)) as opened:
         opened.open()
-        manifests = list(opened.manifests())
+        damaged: list[DamagedBackup] = []
+        manifests = list(opened.manifests(damaged.append))
+    for damage in damaged:
+        print_warning(str(damage))
     if json:
         print_json([backup_report(manifest) for manifest in manifests])
-        return
-    header = (
-        "BACKUP",
-        "DATABASE",
-        "POLICY",
-        "COMPLETED",
-        "DOCUMENTS",
-        "SIZE",
-        "STORED",
-        "NEW",
-        "CONSISTENCY",
-        "STATE",
-    )
-    print_table(header, (_row(manifest) for manifest in manifests))
+    else:
+        print_table(HEADER, (_row(manifest) for manifest in manifests))
+    if damaged:
+        raise typer.Exit(EXIT_PARTIAL)
 
 
 def _row(manifest: Manifest) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<b
 manifest about to be committed), ``locks/…``. Objects are created once and never changed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from hashlib import sha256
 
@@ -131,10 +131,15 @@ class Repository:
         """The ids of all backups, newest first (an id starts with its time)."""
         return sorted((key.removeprefix(MANIFESTS) for key in self.store.keys(MANIFESTS)), reverse=True)
 
-    def manifests(self) -> Iterator[Manifest]:
-        """All backups, newest first."""
+    def manifests(self, damaged: Callable[[DamagedBackup], object]) -> Iterator[Manifest]:
+        """All backups, newest first. One whose manifest cannot be read is told to ``damaged``: it hides no other."""
         for backup_id in self.backup_ids():
-            if manifest := self.find(backup_id):
+            try:
+                manifest = self.find(backup_id)
+            except DamagedBackup as error:
+                damaged(error)
+                continue
+            if manifest:  # else it was removed a moment ago
                 yield manifest
 
     def resolve(self, name: str) -> Manifest:

@@ -179,7 +179,7 @@ class _Attempt:
 
     def _previous(self) -> Manifest | None:
         """The newest backup of the same database: its chunks are known to be in the store."""
-        for manifest in self._repository.manifests():
+        for manifest in self._repository.manifests(lambda damage: self._progress.warn(str(damage))):
             if manifest.database == self._source.database:
                 return manifest
         return None

@@ -147,6 +147,17 @@ def test_a_missing_chunk_is_stored_again_when_no_live_backup_is_known_to_hold_it
     assert verify(engine.repository, outcome.manifest, read_data=True).good
 
 
+def test_a_damaged_older_backup_does_not_stop_the_next_one(mongod: Mongod, database: Db) -> None:
+    store = MemoryStore()
+    engine = Engine(mongod.uri, Repository(store))
+    database["c"].insert_many([{"_id": n} for n in range(100)])
+    engine.back_up(database.name, backup_id="one")
+    store.objects["backups/one"] = b"nonsense"
+    outcome = engine.back_up(database.name)
+    assert verify(engine.repository, outcome.manifest, read_data=True).good
+    assert "backups/one" in engine.recorder.warnings[0]
+
+
 def test_an_encrypted_backup_comes_back(mongod: Mongod, database: Db, restored: Db) -> None:
     generate(database, entries=500)
     store = MemoryStore()

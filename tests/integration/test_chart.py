@@ -1,0 +1,252 @@
+"""What Helm makes of the chart, and kubectl of the manifests: no cluster is needed for either."""
+
+import re
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from holdfast.resources.policy import BackupPolicy
+from holdfast.specs.access import role
+from tests.cluster.layout import layout
+from tests.cluster.tools import build_tools
+from tests.support.helm import HelmFailed, helm, helm_program, objects_in
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "holdfast"
+MANIFESTS = ROOT / "manifests" / "default"
+DIGEST = "sha256:" + "a" * 64
+
+Object = dict[str, Any]
+Render = Callable[..., list[Object]]
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    return helm_program()
+
+
+@pytest.fixture
+def render(program: Path) -> Render:
+    def rendered(*settings: str, release: str = "holdfast", namespace: str = "holdfast-system") -> list[Object]:
+        options = [word for setting in settings for word in ("--set", setting)]
+        return objects_in(helm(program, "template", release, str(CHART), "--namespace", namespace, *options))
+
+    return rendered
+
+
+def of_kind(objects: list[Object], kind: str) -> list[Object]:
+    return [body for body in objects if body["kind"] == kind]
+
+
+def pod_of(objects: list[Object]) -> Object:
+    [deployment] = of_kind(objects, "Deployment")
+    spec: Object = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def operator_of(objects: list[Object]) -> Object:
+    [container] = pod_of(objects)["containers"]
+    result: Object = container
+    return result
+
+
+def environment_of(container: Object) -> Mapping[str, str]:
+    return {one["name"]: one["value"] for one in container["env"]}
+
+
+def test_helm_finds_nothing_to_say(program: Path) -> None:
+    assert "0 chart(s) failed" in helm(program, "lint", "--strict", str(CHART))
+
+
+def test_everything_is_there(render: Render) -> None:
+    objects = render()
+    kinds = sorted(body["kind"] for body in objects)
+    assert kinds == [
+        *["ClusterRole"] * 3,
+        "ClusterRoleBinding",
+        *["CustomResourceDefinition"] * 2,
+        "Deployment",
+        "ServiceAccount",
+    ]
+    originals = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "crds").glob("*.yaml"))]
+    assert of_kind(objects, "CustomResourceDefinition") == originals
+
+
+def test_one_operator_at_a_time(render: Render) -> None:
+    [deployment] = of_kind(render(), "Deployment")
+    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+
+
+@pytest.mark.parametrize(
+    ("settings", "image"),
+    [
+        ([], "holdfast:0.1.0"),
+        (["image.repository=registry.example.com:5000/x", "image.tag=dev"], "registry.example.com:5000/x:dev"),
+        (["image.tag=dev", f"image.digest={DIGEST}"], f"holdfast@{DIGEST}"),
+    ],
+)
+def test_the_worker_uses_the_operators_image(render: Render, settings: list[str], image: str) -> None:
+    container = operator_of(render(*settings, "image.pullPolicy=Never"))
+    environment = environment_of(container)
+    assert container["image"] == environment["HOLDFAST_IMAGE"] == image
+    assert container["imagePullPolicy"] == environment["HOLDFAST_IMAGE_PULL_POLICY"] == "Never"
+
+
+def test_the_pod_security_standard_restricted_is_met(render: Render) -> None:
+    pod = pod_of(render())
+    container = operator_of(render())
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    assert pod["securityContext"]["runAsUser"] == 65532
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert [set(volume) - {"name"} for volume in pod["volumes"]] == [{"emptyDir"}]
+    assert [mount["mountPath"] for mount in container["volumeMounts"]] == ["/tmp"]  # noqa: S108 (inside the pod)
+
+
+def test_the_probes_ask_the_port_that_the_operator_opens(render: Render) -> None:
+    container = operator_of(render())
+    [port] = container["ports"]
+    assert str(port["containerPort"]) == environment_of(container)["HOLDFAST_LIVENESS_PORT"]
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["httpGet"] == {"path": "/healthz", "port": port["name"]}
+    assert {"cpu", "memory"} <= set(container["resources"]["requests"])
+
+
+def rules(role: Object) -> Iterator[tuple[str, str, str]]:
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                for verb in rule["verbs"]:
+                    yield group, resource, verb
+
+
+def test_no_right_has_a_wildcard(render: Render) -> None:
+    for body in of_kind(render(), "ClusterRole"):
+        for rule in body["rules"]:
+            assert set(rule) == {"apiGroups", "resources", "verbs"}
+        assert not [rule for rule in rules(body) if "*" in "".join(rule)]
+
+
+def test_the_operator_holds_what_it_grants_to_the_worker(render: Render) -> None:
+    policy = BackupPolicy.model_validate(
+        {
+            "apiVersion": "holdfast.dev/v1alpha1",
+            "kind": "BackupPolicy",
+            "metadata": {"name": "timetrack", "namespace": "here", "uid": "1"},
+            "spec": {"source": {"uriSecretRef": {"name": "timetrack"}}, "schedule": {"cron": "0 2 * * *"}},
+        }
+    )
+    [operator] = [one for one in of_kind(render(), "ClusterRole") if one["metadata"]["name"].endswith(":holdfast")]
+    assert set(rules(role(policy))) <= set(rules(operator))
+    assert not {verb for _, _, verb in rules(operator)} & {"escalate", "bind", "impersonate"}
+    assert {verb for _, resource, verb in rules(operator) if resource == "secrets"} == {"get"}
+
+
+def test_people_get_rights_by_the_clusters_own_roles(render: Render) -> None:
+    prefix = "rbac.authorization.k8s.io/aggregate-to-"
+    aggregated = {
+        body["metadata"]["name"].rpartition(":")[2]: {
+            name.removeprefix(prefix) for name in body["metadata"]["labels"] if name.startswith(prefix)
+        }
+        for body in of_kind(render(), "ClusterRole")
+    }
+    assert aggregated == {"holdfast": set(), "view": {"view", "edit", "admin"}, "edit": {"edit", "admin"}}
+    assert len(of_kind(render("rbac.aggregate=false"), "ClusterRole")) == 1
+
+
+def test_the_crds_can_be_left_out(render: Render) -> None:
+    assert not of_kind(render("crds.install=false"), "CustomResourceDefinition")
+
+
+def test_every_value_arrives(render: Render) -> None:
+    objects = render(
+        "imagePullSecrets[0].name=registry",
+        "logLevel=DEBUG",
+        "resyncSeconds=7",
+        "resources.limits.memory=1Gi",
+        "podAnnotations.one=two",
+        "podLabels.three=four",
+        "nodeSelector.disk=fast",
+        "tolerations[0].operator=Exists",
+        "affinity.nodeAffinity.x=y",
+        "priorityClassName=high",
+    )
+    pod, container = pod_of(objects), operator_of(objects)
+    [deployment] = of_kind(objects, "Deployment")
+    metadata = deployment["spec"]["template"]["metadata"]
+    assert metadata["annotations"] == {"one": "two"}
+    assert metadata["labels"]["three"] == "four"
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert pod["nodeSelector"] == {"disk": "fast"}
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["affinity"] == {"nodeAffinity": {"x": "y"}}
+    assert pod["priorityClassName"] == "high"
+    assert container["resources"]["limits"] == {"memory": "1Gi"}
+    environment = environment_of(container)
+    assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
+
+
+def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
+    [deployment] = of_kind(render("podLabels.three=four"), "Deployment")
+    wanted = deployment["spec"]["selector"]["matchLabels"]
+    assert wanted.items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(wanted)
+
+
+@pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces=a", "image.pullPolicy=Sometimes", "logLevel=LOUD",
+                                     "image.digest=sha256:1", "image.repository=", "resyncSeconds=0"])  # fmt: skip
+def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
+    with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
+        render(setting)
+
+
+def test_an_old_kubernetes_is_refused(program: Path) -> None:
+    with pytest.raises(HelmFailed, match=r"kubeVersion: >=1\.29\.0-0"):
+        helm(program, "template", "holdfast", str(CHART), "--kube-version", "1.28.9")
+    helm(program, "template", "holdfast", str(CHART), "--kube-version", "1.29.0-gke.100")
+
+
+@pytest.mark.parametrize("release", ["a", "holdfast", "my-holdfast", "b" * 53, "c" * 40 + "-holdfast"])
+def test_names_fit_at_any_release_name(render: Render, release: str) -> None:
+    for body in render("crds.install=false", release=release):
+        name = body["metadata"]["name"]
+        # A cluster role's name may hold a colon and be longer; all else becomes a label or a part of a pod's name.
+        assert len(name) <= (63 if "namespace" in body["metadata"] else 128)
+        assert "holdfast" in name
+
+
+def test_releases_in_two_namespaces_share_nothing_but_crds(render: Render) -> None:
+    def names(namespace: str) -> set[tuple[str, str, str]]:
+        return {
+            (body["kind"], body["metadata"].get("namespace", ""), body["metadata"]["name"])
+            for body in render("crds.install=false", namespace=namespace)
+        }
+
+    assert not names("one") & names("two")
+
+
+def test_the_manifests_are_those_of_the_chart(render: Render) -> None:
+    committed = objects_in((MANIFESTS / "holdfast.yaml").read_text(encoding="utf-8"))
+    assert committed == render(), "manifests/default is stale: run make generate"
+
+
+def test_the_manifests_without_helm() -> None:
+    build_tools(layout(), ["kubectl"])
+    command: list[str | Path] = [layout().bin / "kubectl", "kustomize", MANIFESTS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    objects = objects_in(done.stdout)
+    container = operator_of(objects)
+    assert container["image"] == environment_of(container)["HOLDFAST_IMAGE"] == "registry.example.com/holdfast:0.1.0"
+    [namespace] = of_kind(objects, "Namespace")
+    assert {body["metadata"].get("namespace", namespace["metadata"]["name"]) for body in objects} == {
+        namespace["metadata"]["name"]
+    }

@@ -1,0 +1,71 @@
+"""What lies beside the code agrees with it: the chart's values, versions, make's help, links."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from holdfast.version import VERSION
+
+ROOT = Path(__file__).parents[2]
+CHART = ROOT / "charts" / "holdfast"
+VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+SECTIONS = ("image", "crds", "rbac")
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+
+
+def test_helm_keeps_every_crd() -> None:
+    crds = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in (CHART / "crds-generated").glob("*.yaml")]
+    assert crds
+    assert {crd["metadata"]["annotations"]["helm.sh/resource-policy"] for crd in crds} == {"keep"}
+
+
+def test_the_schema_knows_the_values_and_no_others() -> None:
+    # Helm itself adds `global`.
+    assert set(SCHEMA["properties"]) == {*VALUES, "global"}
+    for section in SECTIONS:
+        assert set(SCHEMA["properties"][section]["properties"]) == set(VALUES[section])
+        assert SCHEMA["properties"][section]["additionalProperties"] is False
+    assert SCHEMA["additionalProperties"] is False
+
+
+def test_every_value_says_what_it_is() -> None:
+    # The parts of `resources` are Kubernetes' own, and a section is explained by its parts.
+    wanted = [*(f"{name}:" for name in VALUES if name not in SECTIONS), *(f"  {name}:" for name in parts_of_sections())]
+    lines = (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
+    for start in wanted:
+        [number] = [number for number, line in enumerate(lines) if line.startswith(start)]
+        assert lines[number - 1].lstrip().startswith("# "), f"{start} has no comment"
+
+
+def parts_of_sections() -> list[str]:
+    return [name for section in SECTIONS for name in VALUES[section]]
+
+
+def test_there_is_one_version() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    label = re.search(r'image\.version="([^"]+)"', (ROOT / "Dockerfile").read_text(encoding="utf-8"))
+    kustomization = yaml.safe_load((ROOT / "manifests/default/kustomization.yaml").read_text(encoding="utf-8"))
+    assert label
+    assert {VERSION, chart["version"], chart["appVersion"], label[1], kustomization["images"][0]["newTag"]} == {project}
+
+
+def test_make_explains_itself() -> None:
+    done = subprocess.run(["make", "--directory", ROOT], capture_output=True, text=True, check=True)
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE)) - {"environment"}
+    assert set(re.findall(r"^  make (\S+) +\S", done.stdout, re.MULTILINE)) == targets
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    links = [link.partition("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    assert not [link for link in links if not (page.parent / link).exists()]
