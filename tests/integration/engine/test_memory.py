@@ -1,0 +1,46 @@
+"""Memory does not grow with the data: what a process used at its peak, as the kernel says."""
+
+import os
+import sys
+from typing import Any
+
+from bson import encode
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+
+from tests.support.mongod import Mongod
+
+Db = Database[dict[str, Any]]
+SMALL, LARGE = 64, 320
+"""MiB. The pipeline itself holds 32 MiB and a reply of the server 16."""
+
+
+def fill(database: Db, mebibytes: int) -> None:
+    text = "word " * 400
+    for start in range(0, mebibytes * 512, 4096):
+        documents = [RawBSONDocument(encode({"_id": n, "text": f"{n} {text}"})) for n in range(start, start + 4096)]
+        database["c"].insert_many(documents)
+
+
+def peak(database: Db, mongod: Mongod, *arguments: str) -> int:
+    """KiB that the command used at most."""
+    uri = mongod.uri.replace("/?", f"/{database.name}?authSource=admin&")
+    command = [sys.executable, "-m", "holdfast", *arguments]
+    process = os.posix_spawn(sys.executable, command, {**os.environ, "MONGODB_URI": uri})
+    _, status, usage = os.wait4(process, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return usage.ru_maxrss
+
+
+def test_five_times_the_data_takes_about_the_same_memory(mongod: Mongod, database: Db, restored: Db) -> None:
+    peaks: dict[str, list[int]] = {"backup": [], "restore": []}
+    for size in (SMALL, LARGE):
+        database["c"].drop()
+        restored.client.drop_database(restored.name)
+        fill(database, size)
+        repository = ("--repository", f"mongodb:{database.name}")
+        peaks["backup"].append(peak(database, mongod, "backup", *repository, "--collection", "c"))
+        peaks["restore"].append(peak(database, mongod, "restore", "latest", *repository, "--database", restored.name))
+    for used in peaks.values():
+        assert used[1] < used[0] * 1.25, peaks
+        assert used[1] < 256 * 1024, peaks
