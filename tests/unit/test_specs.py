@@ -6,7 +6,7 @@ import pytest
 
 from holdfast.resources.run import BackupRun, RunReason
 from holdfast.specs import access
-from holdfast.specs.names import NAME_LIMIT, backup_id, fit, job_of_run, reason_of_job, worker_account
+from holdfast.specs.names import NAME_LIMIT, fit, job_of_run, reason_of_job, worker_account
 from holdfast.specs.worker import cron_job, job_for_run
 from tests.support.kube_objects import IMAGE, policy_model, run_body
 
@@ -142,9 +142,3 @@ def test_names_fit_into_labels_and_differ_where_what_they_name_does() -> None:
 )
 def test_a_scheduled_job_is_known_by_its_name(job: str, reason: str) -> None:
     assert reason_of_job("shop", job) is RunReason(reason)
-
-
-def test_every_attempt_of_one_run_comes_to_one_backup_id() -> None:
-    assert backup_id("20260301T020000Z", "uid-1") == backup_id("20260301T020000Z", "uid-1")
-    assert backup_id("20260301T020000Z", "uid-1") != backup_id("20260301T020000Z", "uid-2")
-    assert backup_id("20260301T020000Z", "uid-1").startswith("20260301T020000Z-")

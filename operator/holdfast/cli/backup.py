@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.console import human_bytes, print_json, progress
+from holdfast.cli.console import print_json, progress
 from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals, uri_needed
 from holdfast.cli.report import backup_report
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.human import human_bytes
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
 from holdfast.repository.manifest import PolicyIdentity
 from holdfast.repository.repository import new_backup_id

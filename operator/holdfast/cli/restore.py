@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.console import human_bytes, print_json, progress
+from holdfast.cli.console import print_json, progress
 from holdfast.cli.options import (
     Backup,
     Json,
@@ -16,6 +16,7 @@ from holdfast.cli.options import (
     stop_on_signals,
     uri_needed,
 )
+from holdfast.domain.human import human_bytes
 from holdfast.errors import EXIT_PARTIAL
 from holdfast.repository.locks import kept_for_reading
 from holdfast.services.restore import RestoreRequest, require_equal, restore

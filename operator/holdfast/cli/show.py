@@ -4,9 +4,10 @@ from contextlib import closing
 
 import typer
 
-from holdfast.cli.console import human_bytes, print_json, print_table
+from holdfast.cli.console import print_json, print_table
 from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFile, repository_at
 from holdfast.cli.report import backup_report
+from holdfast.domain.human import human_bytes
 from holdfast.repository.manifest import timestamp
 
 

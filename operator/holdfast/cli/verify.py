@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.console import human_bytes, print_json, print_warning
+from holdfast.cli.console import print_json, print_warning
 from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
+from holdfast.domain.human import human_bytes
 from holdfast.errors import DamagedBackup
 from holdfast.repository.locks import kept_for_reading
 from holdfast.services.verify import VerifyReport, verify, verify_all

@@ -29,14 +29,14 @@ from holdfast.errors import (
 )
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.manifest import Manifest, PolicyIdentity
-from holdfast.repository.repository import Repository
+from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.back_up import BackupRequest, back_up
 from holdfast.services.verify import verify
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
-from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, backup_id, reason_of_job
+from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, reason_of_job
 from holdfast.specs.worker import run_for_job
 
 EXIT_RETRY = Unavailable.exit_code
@@ -228,7 +228,7 @@ def _request(policy: BackupPolicy, run: BackupRun) -> BackupRequest:
     assert created is not None, "the API server sets it"  # noqa: S101
     source = policy.spec.source
     return BackupRequest(
-        backup_id=backup_id(created.strftime("%Y%m%dT%H%M%SZ"), run.metadata.uid),
+        backup_id=new_backup_id(created, run.metadata.uid),  # the same for every attempt
         policy=PolicyIdentity(namespace=policy.metadata.namespace, name=policy.metadata.name, uid=policy.metadata.uid),
         include=source.collections,
         exclude=source.exclude,

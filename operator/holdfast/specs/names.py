@@ -51,8 +51,3 @@ def policy_labels(policy: str) -> dict[str, str]:
 
 def worker_labels(policy: str) -> dict[str, str]:
     return {**policy_labels(policy), "app.kubernetes.io/component": "worker"}
-
-
-def backup_id(created_compact: str, run_uid: str) -> str:
-    """Id of a run's backup: it sorts by time, and every attempt of one run comes to the same."""
-    return f"{created_compact}-{sha256(run_uid.encode()).hexdigest()[:8]}"
