@@ -47,7 +47,7 @@ class Store(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """All keys that start with ``prefix``, in ascending order."""
+        """All keys below ``prefix``, which ends in a slash, in whatever order. It may be changed meanwhile."""
         ...
 
     def delete(self, key: str) -> None:

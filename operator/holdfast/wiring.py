@@ -16,6 +16,7 @@ from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy, UriSecretRef
 from holdfast.specs.worker import URI_FILE
+from holdfast.stores.files import FileStore
 from holdfast.stores.mongodb import MongoStore
 
 LEVEL = 3
@@ -74,7 +75,8 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     """The store behind a repository's address on the command line.
 
     ``mongodb:`` lies beside the source (``uri``), in ``database`` or the one in the URI; ``mongodb:NAME`` in another
-    database of that server; ``mongodb+file:PATH`` takes another URI from a file. Raises InvalidUri for any other.
+    database of that server; ``mongodb+file:PATH`` takes another URI from a file; ``file:///PATH`` is a directory.
+    Raises InvalidUri for any other.
     """
     kind, _, rest = address.partition(":")
     if kind == "mongodb" and not rest.startswith("//"):
@@ -87,6 +89,8 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     if kind == "mongodb+file" and rest:
         origin = f"file {rest}"
         return open_mongodb_store(read_uri(Path(rest), origin=origin), None, origin=origin)
+    if kind == "file" and rest.startswith("///"):
+        return FileStore(Path(rest.removeprefix("//")))
     if kind in ("mongodb", "mongodb+srv"):
         # Not quoted: it may hold a password, which is also why it is not taken.
         raise InvalidUri(

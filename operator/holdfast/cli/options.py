@@ -20,7 +20,7 @@ RepositoryOption = Annotated[
     typer.Option(
         "--repository",
         metavar="REPO",
-        help="Where backups lie: mongodb: (beside the source), mongodb:DATABASE, or mongodb+file:PATH.",
+        help="Where backups lie: mongodb: (beside the source), mongodb:DATABASE, mongodb+file:PATH, or file:///PATH.",
     ),
 ]
 UriFile = Annotated[
