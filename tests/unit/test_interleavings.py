@@ -218,7 +218,7 @@ class Interleavings(RuleBasedStateMachine):
         lock.release()
 
 
-Interleavings.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+Interleavings.TestCase.settings = settings(max_examples=100, stateful_step_count=40)
 TestInterleavings = Interleavings.TestCase
 
 

@@ -90,7 +90,7 @@ def test_an_object_in_parts_is_one_key(store: Store) -> None:
     assert list(store.keys("chunks/")) == [CHUNK]
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.text("abcxyz0189-_", min_size=1, max_size=60), data=st.binary(max_size=100))
 def test_any_plain_key_is_taken(store: Store, name: str, data: bytes) -> None:
     key = f"backups/{name}"
