@@ -14,8 +14,8 @@ from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
-from holdfast.resources.policy import BackupPolicy, UriSecretRef
-from holdfast.specs.worker import URI_FILE
+from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
+from holdfast.specs.worker import KEY_FILE, URI_FILE
 from holdfast.stores.files import FileStore
 from holdfast.stores.mongodb import MongoStore
 
@@ -125,11 +125,15 @@ def open_for_policy(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[Mon
             store = open_mongodb_store(store_uri, database, origin=store_origin)
         else:
             store = open_mongodb_store(uri, database or source.database, origin=origin)
-        with closing(open_repository(store, level=spec.compression.level)) as repository:
+        key = None
+        if spec.encryption:
+            key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
+            key = read_key(mounts / "encryption" / KEY_FILE, origin=key_origin)
+        with closing(open_repository(store, level=spec.compression.level, key=key)) as repository:
             yield source, repository
 
 
-def _secret_origin(policy: BackupPolicy, ref: UriSecretRef) -> str:
+def _secret_origin(policy: BackupPolicy, ref: UriSecretRef | KeySecretRef) -> str:
     return f"key {ref.key} of Secret {policy.metadata.namespace}/{ref.name}"
 
 

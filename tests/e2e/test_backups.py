@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +79,19 @@ def test_a_damaged_database_comes_back_byte_for_byte(site: Site) -> None:
         assert differences(before, snapshot_of(client[restored])) == []
     finally:
         client.drop_database(restored)
+
+
+def test_an_encrypted_backup_is_read_with_its_key_only(site: Site, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run([sys.executable, "-m", "holdfast", "keygen", "--output", key], check=True)
+    site.secret(key.read_text(), name="backup-key", key="HOLDFAST_KEY")
+    site.ready(encryption={"keySecretRef": {"name": "backup-key"}})
+    backup_id = site.back_up()["backupId"]
+    [backup] = json.loads(holdfast(site, "list", "--key-file", str(key), "--json"))
+    assert backup["backupId"] == backup_id
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        holdfast(site, "list", "--json")
+    assert "is encrypted" in refused.value.stderr
 
 
 def test_the_policy_tells_its_last_good_run(site: Site) -> None:

@@ -65,6 +65,22 @@ def test_an_unreachable_host(site: Site) -> None:
     assert "nowhere.invalid" in failed(site, "SourceUnavailable")
 
 
+def test_a_missing_encryption_key(site: Site) -> None:
+    site.fill()
+    site.secret(site.uri())
+    site.policy(encryption={"keySecretRef": {"name": "backup-key"}})
+    assert "backup-key" in site.not_ready("SecretMissing")
+    assert "backup-key" in failed(site, "InvalidKey")
+
+
+def test_a_wrong_encryption_key(site: Site) -> None:
+    site.fill()
+    site.secret(site.uri())
+    site.secret("not-really-a-secret-key", name="backup-key", key="HOLDFAST_KEY")
+    site.policy(encryption={"keySecretRef": {"name": "backup-key"}})
+    assert "does not hold an encryption key" in failed(site, "InvalidKey")
+
+
 def test_no_right_to_read_one_collection(site: Site) -> None:
     site.fill()
     names = ["users", "userGoals", "feedback", "feedbackVotes", "dayReflections", "backupmetadatas", "backupdatas"]

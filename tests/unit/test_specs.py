@@ -80,6 +80,13 @@ def test_the_pod_satisfies_the_restricted_profile() -> None:
     assert container["capabilities"] == {"drop": ["ALL"]}
 
 
+def test_an_encryption_key_is_mounted_by_reference_too() -> None:
+    pod = pod_of(policy_model(encryption={"keySecretRef": {"name": "vault"}}))
+    [secret] = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "encryption"]
+    assert (secret["secretName"], secret["optional"]) == ("vault", True)
+    assert secret["items"] == [{"key": "HOLDFAST_KEY", "path": "key"}]
+
+
 def test_secrets_are_mounted_by_reference_and_may_be_missing() -> None:
     store = {"mongodb": {"uriSecretRef": {"name": "vault", "key": "URI"}}}
     pod = pod_of(policy_model(storage=store))

@@ -42,7 +42,10 @@ def cipher_of(marker: bytes, key: bytes | None, address: str) -> Cipher:
             )
         return Clear()
     if key is None:
-        raise InvalidKey(f"The repository in {address} is encrypted.", hint="Give its key with --key-file.")
+        raise InvalidKey(
+            f"The repository in {address} is encrypted.",
+            hint="Give its key: --key-file, or spec.encryption of the policy.",
+        )
     sealed = Sealed(key, repository_id)
     if not sealed.is_key(key_id):
         raise InvalidKey(

@@ -28,6 +28,15 @@ class UriSecretRef(Spec):
     key: Annotated[SecretKey, Field(description="The key in the Secret that holds the MongoDB URI.")] = "MONGODB_URI"
 
 
+class KeySecretRef(Spec):
+    """A key of a Secret in the policy's namespace that holds an encryption key."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+    key: Annotated[SecretKey, Field(description="The key in the Secret that holds what `holdfast keygen` wrote.")] = (
+        "HOLDFAST_KEY"
+    )
+
+
 class ReadPreference(StrEnum):
     """Which member of a replica set is read from."""
 
@@ -135,6 +144,18 @@ class CompressionSpec(Spec):
     level: Annotated[int, Field(description="Zstandard level, from 1 (fast) to 19 (small).", ge=1, le=19)] = 3
 
 
+class EncryptionSpec(Spec):
+    """How backups are encrypted, before they leave the worker."""
+
+    key_secret_ref: Annotated[
+        KeySecretRef,
+        Field(
+            description="Where the encryption key is. Keep a copy elsewhere: without it these backups cannot be read. "
+            "A repository in the clear cannot be encrypted later; name another place."
+        ),
+    ]
+
+
 class BackupPolicySpec(Spec):
     """What is wanted."""
 
@@ -155,6 +176,10 @@ class BackupPolicySpec(Spec):
         ),
     ] = StorageSpec(mongodb=MongoStorage())
     compression: Annotated[CompressionSpec, Field(description="How backups are compressed.")] = CompressionSpec()
+    encryption: Annotated[
+        EncryptionSpec | None,
+        Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
+    ] = None
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
 
     @property

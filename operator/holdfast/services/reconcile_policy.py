@@ -27,7 +27,7 @@ from holdfast.ports import (
     KubeObject,
 )
 from holdfast.resources.conditions import condition, find_condition, set_condition
-from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus, UriSecretRef
+from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus, KeySecretRef, UriSecretRef
 from holdfast.services.last_runs import last_runs
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
@@ -143,9 +143,13 @@ def _check_secrets(cluster: Cluster, policy: BackupPolicy) -> None:
         )
     if spec.store_secret:
         _secret_database(cluster, policy, spec.store_secret)
+    if spec.encryption:
+        # Only that it is there: whether it is a key, and the right one, the worker says.
+        _secret_value(cluster, policy, spec.encryption.key_secret_ref)
 
 
-def _secret_database(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef) -> str | None:
+def _secret_value(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef | KeySecretRef) -> str:
+    """What a Secret holds under a key, still in base64. SecretMissing if it is not there."""
     namespace = policy.metadata.namespace
     secret = cluster.get(SECRET, namespace, ref.name)
     if secret is None:
@@ -153,8 +157,13 @@ def _secret_database(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef) 
     encoded = (secret.get("data") or {}).get(ref.key)
     if encoded is None:
         raise SecretMissing(
-            f"Secret {namespace}/{ref.name} has no key {ref.key}.", hint="Add it, or name another in uriSecretRef.key."
+            f"Secret {namespace}/{ref.name} has no key {ref.key}.", hint="Add it, or name another key in the policy."
         )
+    return str(encoded)
+
+
+def _secret_database(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef) -> str | None:
+    encoded, namespace = _secret_value(cluster, policy, ref), policy.metadata.namespace
     where = f"Key {ref.key} of Secret {namespace}/{ref.name}"
     try:
         uri = b64decode(encoded).decode()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.ports import KubeObject
-from holdfast.resources.policy import BackupPolicy, UriSecretRef
+from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
 from holdfast.resources.run import BackupRun
 from holdfast.specs.metadata import owned_metadata
 from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, WORKER_CONTAINER, job_of_run, worker_account, worker_labels
@@ -12,6 +12,7 @@ from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, WORKER_CONTAINER, job
 USER = 65532
 MOUNT_ROOT = "/var/run/holdfast"
 URI_FILE = "uri"
+KEY_FILE = "key"
 GRACE_SECONDS = 60
 
 FINAL_EXIT_CODES = [1, 2, 3]
@@ -143,20 +144,22 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
     return pod
 
 
-def _mounts(policy: BackupPolicy) -> dict[str, UriSecretRef]:
-    mounts = {"source": policy.spec.source.uri_secret_ref}
+def _mounts(policy: BackupPolicy) -> dict[str, UriSecretRef | KeySecretRef]:
+    mounts: dict[str, UriSecretRef | KeySecretRef] = {"source": policy.spec.source.uri_secret_ref}
     if store := policy.spec.store_secret:
         mounts["store"] = store
+    if encryption := policy.spec.encryption:
+        mounts["encryption"] = encryption.key_secret_ref
     return mounts
 
 
-def _secret(ref: UriSecretRef) -> dict[str, Any]:
+def _secret(ref: UriSecretRef | KeySecretRef) -> dict[str, Any]:
     # Optional: with a Secret or key that is missing the pod starts and says so, and does not hang in its creation.
     return {
         "secretName": ref.name,
         "optional": True,
         "defaultMode": 0o440,
-        "items": [{"key": ref.key, "path": URI_FILE}],
+        "items": [{"key": ref.key, "path": KEY_FILE if isinstance(ref, KeySecretRef) else URI_FILE}],
     }
 
 
