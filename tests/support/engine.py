@@ -80,6 +80,7 @@ class Engine:
         consistency: Consistency = Consistency.PREFERRED,
         backup_id: str | None = None,
         meddle: Callable[[str], object] | None = None,
+        max_bytes_per_second: int | None = None,
     ) -> BackupOutcome:
         real = self.source(database)
         self.used = Meddler(real, meddle) if meddle else real
@@ -92,6 +93,7 @@ class Engine:
             exclude=tuple(exclude),
             consistency=consistency,
             started=started,
+            max_bytes_per_second=max_bytes_per_second,
         )
         try:
             return back_up(request, source, self.repository, self.recorder, now, self.stop)

@@ -11,6 +11,7 @@ from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repos
 from holdfast.cli.report import backup_report
 from holdfast.domain.consistency import Consistency
 from holdfast.domain.human import human_bytes
+from holdfast.domain.pace import SLOWEST
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
 from holdfast.repository.manifest import PolicyIdentity
 from holdfast.repository.repository import new_backup_id
@@ -38,6 +39,10 @@ def backup(
     read_preference: Annotated[
         str, typer.Option("--read-preference", help="Which member to read from.")
     ] = "secondaryPreferred",
+    max_bytes_per_second: Annotated[
+        int | None,
+        typer.Option("--max-bytes-per-second", min=SLOWEST, help="Read no faster than this, to spare the database."),
+    ] = None,
     level: Annotated[int, typer.Option("--level", min=1, max=19, help="zstd level.")] = LEVEL,
     uri_file: UriFile = None,
     key_file: KeyFile = None,
@@ -59,6 +64,7 @@ def backup(
             exclude=tuple(exclude or ()),
             consistency=consistency,
             started=started,
+            max_bytes_per_second=max_bytes_per_second,
         )
         outcome = back_up(request, source, opened, shown, now, stop)
         shown.phase("Verifying")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.job import JobTemplate
@@ -83,6 +84,14 @@ class SourceSpec(Spec):
     read_preference: Annotated[ReadPreference, Field(description="Which member of a replica set to read from.")] = (
         ReadPreference.SECONDARY_PREFERRED
     )
+    max_bytes_per_second: Annotated[
+        int | None,
+        Field(
+            description="Read no faster than this on average, in bytes of documents a second, to spare the live "
+            "database. Default: as fast as it goes.",
+            ge=SLOWEST,
+        ),
+    ] = None
 
 
 class ScheduleSpec(Spec):

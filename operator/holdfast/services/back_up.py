@@ -13,6 +13,7 @@ from os import cpu_count
 from threading import Event
 
 from holdfast.domain.consistency import Consistency, ConsistencyLevel
+from holdfast.domain.pace import Pace
 from holdfast.domain.selection import select
 from holdfast.errors import (
     CatalogueChanged,
@@ -55,6 +56,8 @@ class BackupRequest:
     exclude: tuple[str, ...]
     consistency: Consistency
     started: datetime
+    max_bytes_per_second: int | None = None
+    """Raw bytes read from the source, on average over an attempt; None for as fast as it goes."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,8 @@ class _Attempt:
         self._counted: set[bytes] = set()
         self._done: list[CollectionRecord] = []
         self._estimates: dict[str, Estimate] = {}
+        self._pace = Pace(request.max_bytes_per_second, clock())
+        self._read_bytes = 0
 
     def run(self, lock: Lock) -> BackupOutcome:
         self._progress.phase("Running")
@@ -271,6 +276,8 @@ class _Attempt:
                 if self._stop.is_set():
                     raise Interrupted("The backup was asked to stop.", hint="The next attempt goes on from here.")
                 writer.add(batch)
+                self._read_bytes += sum(map(len, batch))
+                self._stop.wait(self._pace.pause(self._read_bytes, self._clock()))
                 self._advance(collection, writer.documents, writer.logical_bytes, writer.new_bytes)
             written = writer.finish()
         except HoldfastError:

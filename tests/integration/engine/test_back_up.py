@@ -1,5 +1,6 @@
 """What a backup holds, and what it says of itself."""
 
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -166,6 +167,13 @@ def test_an_encrypted_backup_comes_back(mongod: Mongod, database: Db, restored: 
     assert not [key for key, data in store.objects.items() if b"timeEntries" in data]
     engine.restore(outcome, restored.name)
     assert differences(snapshot_of(database), snapshot_of(restored)) == []
+
+
+def test_a_limit_makes_reading_take_its_time(engine: Engine, database: Db) -> None:
+    database["c"].insert_many([{"_id": n, "text": "x" * 10_000} for n in range(300)])
+    begin = monotonic()
+    manifest = engine.back_up(database.name, max_bytes_per_second=2_000_000).manifest
+    assert monotonic() - begin >= manifest.logical_bytes / 2_000_000
 
 
 def test_progress_ends_at_all_documents(engine: Engine, database: Db) -> None:
