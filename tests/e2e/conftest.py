@@ -49,20 +49,28 @@ def mongod(kubernetes: cluster.Cluster) -> Iterator[Mongod]:
         yield server
 
 
-_numbers = itertools.count(1)
+@pytest.fixture(scope="session")
+def namespaces(kubectl: Kubectl) -> Iterator[Iterator[str]]:
+    """Names for namespaces. They are removed side by side; at the end all must be gone: no removal hangs."""
+    # What a killed test run left.
+    old = [name for name in kubectl("get", "namespaces", "--output", "name").split() if "/e2e-" in name]
+    if old:
+        kubectl("delete", *old, "--timeout=90s")
+    yield (f"e2e-{number:03d}" for number in itertools.count(1))
+    left = [name for name in kubectl("get", "namespaces", "--output", "name").split() if "/e2e-" in name]
+    if left:
+        kubectl("wait", *left, "--for=delete", "--timeout=90s")
 
 
 @pytest.fixture
-def site(operator: Kubectl, kubectl: Kubectl, mongod: Mongod) -> Iterator[Site]:
-    """A namespace with Pod Security restricted, and a database. Their removal must not hang."""
+def site(operator: Kubectl, kubectl: Kubectl, mongod: Mongod, namespaces: Iterator[str]) -> Iterator[Site]:
+    """A namespace with Pod Security restricted, and a database."""
     del operator
-    name = f"e2e-{next(_numbers):03d}"
-    if name in kubectl("get", "namespaces", "--output", "name"):
-        kubectl("delete", "namespace", name, "--timeout=90s")
+    name = next(namespaces)
     kubectl("create", "namespace", name)
     kubectl("label", "namespace", name, "pod-security.kubernetes.io/enforce=restricted")
     site = Site(kubectl.within(name), mongod, database=name.replace("-", "_"))
     yield site
     site.release()
-    kubectl("delete", "namespace", name, "--timeout=90s", seconds=100)
+    kubectl("delete", "namespace", name, "--wait=false")
     mongod.client.drop_database(site.database)

@@ -14,19 +14,21 @@ from tests.e2e.test_backups import holdfast
 from tests.support.kubectl import Kubectl
 
 
-def workers() -> list[int]:
-    """The processes of workers, as the node's own machine sees them."""
+def worker(site: Site) -> int:
+    """The process of the one worker of a site, as the node's own machine sees it."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
             words = (entry / "cmdline").read_bytes().split(b"\0")
+            environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if words[-3:-1] == [b"worker", b"backup"]:
+        if words[-3:-1] == [b"worker", b"backup"] and f"HOLDFAST_NAMESPACE={site.namespace}".encode() in environment:
             found.append(int(entry.name))
-    return found
+    [pid] = found
+    return pid
 
 
 def running(site: Site) -> str:
@@ -56,8 +58,7 @@ def restart(operator: Kubectl) -> None:
 def test_a_worker_killed_half_way_is_followed_by_one_that_finishes(site: Site) -> None:
     site.ready()
     run = running(site)
-    [pid] = workers()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(worker(site), signal.SIGKILL)
     site.release()
     status = site.ended(run)
     assert status["attempts"] == 2
@@ -67,8 +68,7 @@ def test_a_worker_killed_half_way_is_followed_by_one_that_finishes(site: Site) -
 def test_a_worker_killed_each_time_ends_its_run(site: Site) -> None:
     site.ready(job={"backoffLimit": 0})
     run = running(site)
-    [pid] = workers()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(worker(site), signal.SIGKILL)
     site.release()
     status = site.ended(run, "Failed")
     assert "137" in status["message"] or "killed" in status["message"].lower()
@@ -78,8 +78,7 @@ def test_a_worker_killed_each_time_ends_its_run(site: Site) -> None:
 def test_a_worker_asked_to_stop_ends_in_an_orderly_way_and_its_successor_finishes(site: Site) -> None:
     site.ready()
     run = running(site)
-    [pid] = workers()
-    os.kill(pid, signal.SIGTERM)
+    os.kill(worker(site), signal.SIGTERM)
     site.release()
     assert site.ended(run)["attempts"] == 2
 
