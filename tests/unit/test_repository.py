@@ -103,11 +103,13 @@ def test_the_same_data_a_second_time_adds_nothing(repository: Repository) -> Non
     assert (second.new_bytes, second.stored_bytes, second.chunk_lists) == (0, first.stored_bytes, first.chunk_lists)
 
 
-def test_known_chunks_are_taken_without_asking_the_store(repository: Repository, store: MemoryStore) -> None:
+def test_a_known_chunk_that_the_store_has_lost_is_stored_again(repository: Repository, store: MemoryStore) -> None:
     manifest = committed(repository)
     known = {ref.id: ref for ref in repository.chunk_refs(manifest.collections[0])}
-    del store.objects[data_key(store)]
     assert write(repository, DOCUMENTS, known).new_bytes == 0
+    del store.objects[data_key(store)]
+    assert write(repository, DOCUMENTS, known).new_bytes > 0
+    assert verify(repository, manifest, read_data=True).good
 
 
 def test_the_document_hash_does_not_depend_on_the_order(repository: Repository) -> None:

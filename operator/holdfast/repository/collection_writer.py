@@ -47,7 +47,8 @@ class CollectionWriter:
         known: Mapping[bytes, ChunkRef],
         counted: set[bytes],
     ) -> None:
-        """``known``: chunks that a live manifest references, which alone need no look at the store.
+        """``known``: chunks of an earlier backup, which need not be hashed document by document and compressed again.
+        One that the store has lost is stored anew, so that damage heals where the data is still there.
 
         ``counted``: ids whose stored bytes this backup has counted already; added to.
         """
@@ -116,7 +117,8 @@ class CollectionWriter:
 
     def _store(self, chunk: RawChunk) -> _Stored:
         chunk_id = self._repository.identity(chunk.data)
-        if known := self._known.get(chunk_id):
+        known = self._known.get(chunk_id)
+        if known and self._repository.chunk_size(chunk_id) is not None:
             return _Stored(known, 0)
         hashed, _ = document_hash(chunk.data)
         size, new = self._store_bytes(chunk_id, chunk.data, chunk.documents)

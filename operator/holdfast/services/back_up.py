@@ -14,7 +14,6 @@ from threading import Event
 
 from holdfast.domain.consistency import Consistency, ConsistencyLevel
 from holdfast.domain.pace import Pace
-from holdfast.domain.selection import select
 from holdfast.errors import (
     CatalogueChanged,
     CollectionFailed,
@@ -28,22 +27,21 @@ from holdfast.errors import (
     StoreFull,
     Unavailable,
 )
-from holdfast.ports import Advance, Clock, ClusterTime, CollectionInfo, Estimate, Progress, Source
+from holdfast.ports import Advance, Clock, ClusterTime, CollectionInfo, Estimate, Progress, ServerInfo, Source
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
 from holdfast.repository.locks import Lock, LockKind, locked
 from holdfast.repository.manifest import (
     CollectionRecord,
-    ConsistencyRecord,
     Manifest,
     PolicyIdentity,
     ServerRecord,
 )
 from holdfast.repository.repository import Repository
+from holdfast.services.choose_view import View, choose_view, consistency_of
 from holdfast.version import VERSION
 
 ATTEMPTS = 3
-_CATALOGUE_LOOKS = 10
 
 
 @dataclass(frozen=True)
@@ -65,15 +63,6 @@ class BackupOutcome:
     manifest: Manifest
     new_bytes: int
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _View:
-    """The catalogue as it was at ``at``, and what of it is wanted."""
-
-    at: ClusterTime | None
-    collections: tuple[CollectionInfo, ...]
-    missing: tuple[str, ...]
 
 
 def back_up(
@@ -143,7 +132,8 @@ class _Attempt:
                 "The source is a sharded cluster (a mongos answered); Holdfast backs up replica sets and standalones.",
                 hint="Point the URI at a replica set.",
             )
-        view = self._view()
+        request = self._request
+        view = choose_view(self._source, request.consistency, request.include, request.exclude)
         warnings = [f"Collection {name!r} is not in database {self._source.database!r}." for name in view.missing]
         for warning in warnings:
             self._progress.warn(warning)
@@ -154,33 +144,9 @@ class _Attempt:
             for collection in view.collections:
                 self._done.append(self._collection(pool, collection, view.at, previous))
         self._check_identities(view)
-        manifest = self._manifest(server_record=ServerRecord(**vars(server)), view=view, warnings=warnings)
+        manifest = self._manifest(server, view, warnings)
         committed = self._repository.commit(manifest, lock)
         return BackupOutcome(committed, committed.new_bytes, committed.warnings)
-
-    def _view(self) -> _View:
-        """Choose a cluster time at which the catalogue is known: it was the same just before and just after."""
-        for _ in range(_CATALOGUE_LOOKS):
-            before = self._source.catalogue()
-            at = None if self._request.consistency is Consistency.NONE else self._source.cluster_time()
-            if at is None or self._source.catalogue() == before:
-                break
-        else:
-            raise CatalogueChanged("The database's catalogue keeps changing: no moment was found at which it is known.")
-        if at is None and self._request.consistency is Consistency.REQUIRED:
-            raise ConsistencyUnavailable(
-                "The policy requires a consistent backup, and the server has no snapshot reads.",
-                hint="Use a replica set of MongoDB 5.0 or newer, or set consistency to Preferred.",
-            )
-        selection = select([c.name for c in before], self._request.include, self._request.exclude)
-        chosen = set(selection.chosen)
-        collections = tuple(c for c in before if c.name in chosen)
-        if not collections:
-            raise InvalidSpec(
-                f"Nothing to back up: database {self._source.database!r} has none of the collections asked for.",
-                hint="Check the database's name and the list of collections.",
-            )
-        return _View(at, collections, selection.missing)
 
     def _previous(self) -> Manifest | None:
         """The newest backup of the same database: its chunks are known to be in the store."""
@@ -300,7 +266,7 @@ class _Attempt:
                     self._progress.warn(f"The last backup of collection {name!r} is damaged: {error}")
         return {}
 
-    def _check_identities(self, view: _View) -> None:
+    def _check_identities(self, view: View) -> None:
         """A collection dropped or renamed after the cluster time reads as empty, without an error: ask for its UUID."""
         now = {c.name: c for c in self._source.catalogue()}
         for index, (collection, record) in enumerate(zip(view.collections, self._done, strict=True)):
@@ -336,33 +302,25 @@ class _Attempt:
             )
         )
 
-    def _manifest(self, *, server_record: ServerRecord, view: _View, warnings: Sequence[str]) -> Manifest:
+    def _manifest(self, server: ServerInfo, view: View, warnings: Sequence[str]) -> Manifest:
         good = [c for c in self._done if not c.error]
         if not good:
-            raise CollectionFailed(
-                "Not one collection could be backed up. "
-                + " ".join(f"{c.name}: {c.error}" for c in self._done[:3] if c.error)
-            )
-        loose = [c.name for c in good if c.type != "view" and c.consistency is ConsistencyLevel.NONE]
-        if view.at and loose:
-            warnings = [*warnings, f"Read without a snapshot, since this server cannot: {', '.join(loose)}."]
-        consistent = view.at is not None and not loose
+            told = " ".join(f"{c.name}: {c.error}" for c in self._done[:3])
+            raise CollectionFailed(f"Not one collection could be backed up. {told}")
+        consistency, loose = consistency_of(view.at, good)
         return Manifest(
             holdfast_version=VERSION,
             backup_id=self._request.backup_id,
             policy=self._request.policy,
             database=self._source.database,
-            server=server_record,
+            server=ServerRecord(**vars(server)),
             start_time=self._request.started,
             completion_time=self._clock(),
-            consistency=ConsistencyRecord(
-                level=ConsistencyLevel.SNAPSHOT if consistent else ConsistencyLevel.NONE,
-                cluster_time=str(view.at) if consistent else None,
-            ),
+            consistency=consistency,
             documents=sum(c.documents for c in good),
             logical_bytes=sum(c.logical_bytes for c in good),
             stored_bytes=sum(c.stored_bytes for c in good),
             new_bytes=sum(c.new_bytes for c in good),
             collections=tuple(self._done),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *loose),
         )

@@ -137,15 +137,16 @@ def test_a_committed_backup_is_returned_and_not_taken_again(engine: Engine, data
     assert again.manifest == first.manifest
 
 
-def test_a_missing_chunk_is_stored_again_when_no_live_backup_is_known_to_hold_it(mongod: Mongod, database: Db) -> None:
+def test_the_next_backup_heals_an_older_one_that_lost_a_chunk(mongod: Mongod, database: Db) -> None:
     store = MemoryStore()
     engine = Engine(mongod.uri, Repository(store))
     database["c"].insert_many([{"_id": n} for n in range(100)])
-    engine.back_up(database.name, backup_id="one")
-    for key in [*store.keys("chunks/"), "backups/one"]:
-        store.delete(key)
-    outcome = engine.back_up(database.name)
-    assert verify(engine.repository, outcome.manifest, read_data=True).good
+    damaged = engine.back_up(database.name)
+    store.delete(max(store.keys("chunks/"), key=lambda key: len(store.objects[key])))
+    assert not verify(engine.repository, damaged.manifest).good
+    healed = engine.back_up(database.name)
+    assert verify(engine.repository, healed.manifest, read_data=True).good
+    assert verify(engine.repository, damaged.manifest, read_data=True).good
 
 
 def test_a_damaged_older_backup_does_not_stop_the_next_one(mongod: Mongod, database: Db) -> None:
