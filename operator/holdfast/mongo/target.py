@@ -1,6 +1,7 @@
 """A database that is restored into, written raw."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -8,7 +9,7 @@ from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError
 
-from holdfast.errors import CollectionFailed, SourceUnavailable
+from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, Document
 from holdfast.mongo.errors import translate
@@ -29,6 +30,7 @@ class MongoTarget:
         self.database = database
         self._client, self._origin = client, origin
         self._db = client.get_database(database, write_concern=WriteConcern(w=1))
+        self._validated: set[str] = set()
         self._reader = MongoSource(client, database, origin=origin)
 
     def server(self) -> ServerInfo:
@@ -40,6 +42,8 @@ class MongoTarget:
 
     def create(self, name: str, options: bytes, kind: CollectionType) -> None:
         del kind  # the options say it: viewOn, timeseries
+        if any(field == b"validator" for _, field, _, _ in elements(options)):
+            self._validated.add(name)
         with self._translated(f"Creating {name!r} in {self.database!r}"):
             # One level is decoded, so that the command can be extended; the values stay raw.
             self._db.command({"create": name, **RawBSONDocument(options)})
@@ -48,11 +52,13 @@ class MongoTarget:
         collection = self._client.get_database(self.database, write_concern=WriteConcern(w=1)).get_collection(
             BUCKETS + name if kind == "timeseries" else name
         )
+        # Documents may be older than the validator. To pass it by is a right of its own, asked for only where needed.
+        bypass = name in self._validated
         with self._translated(f"Inserting into {name!r} in {self.database!r}"):
             for batch in _batches(documents):
                 try:
-                    collection.insert_many(batch, ordered=ordered, bypass_document_validation=True)
-                    _mend_zero_timestamps(collection, batch)
+                    collection.insert_many(batch, ordered=ordered, bypass_document_validation=bypass)
+                    _mend_zero_timestamps(collection, batch, bypass=bypass)
                 except BulkWriteError as error:
                     failed = error.details.get("writeErrors", [])
                     first = failed[0].get("errmsg", "") if failed else "the write was not confirmed"
@@ -86,8 +92,15 @@ class MongoTarget:
     def close(self) -> None:
         self._client.close()
 
-    def _translated(self, action: str) -> Any:
-        return translate(self._origin, SourceUnavailable, action)
+    @contextmanager
+    def _translated(self, action: str) -> Iterator[None]:
+        try:
+            with translate(self._origin, SourceUnavailable, action):
+                yield
+        except NotAuthorized as error:
+            raise NotAuthorized(
+                error.message, hint=f"Give the user the role readWrite on {self.database!r}, or `restore` on admin."
+            ) from error
 
 
 def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:
@@ -103,7 +116,7 @@ def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:
         yield batch
 
 
-def _mend_zero_timestamps(collection: Collection[Document], batch: Sequence[RawBSONDocument]) -> None:
+def _mend_zero_timestamps(collection: Collection[Document], batch: Sequence[RawBSONDocument], *, bypass: bool) -> None:
     """The server puts its own time in place of a top-level Timestamp(0, 0) that is inserted; an update by a pipeline
     leaves it alone (MongoDB manual, "Timestamps")."""
     for document in batch:
@@ -115,7 +128,7 @@ def _mend_zero_timestamps(collection: Collection[Document], batch: Sequence[RawB
             collection.update_one(
                 {"_id": document["_id"]},
                 [{"$replaceRoot": {"newRoot": {"$literal": document}}}],
-                bypass_document_validation=True,
+                bypass_document_validation=bypass,
             )
 
 

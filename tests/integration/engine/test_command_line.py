@@ -93,6 +93,24 @@ def test_backups_are_listed_newest_first(holdfast: Command, filled: Db) -> None:
     assert [b["startTime"] for b in holdfast.json("list", "--repository", "mongodb:")] == sorted(ids, reverse=True)
 
 
+def test_a_user_with_readwrite_on_the_target_can_restore(mongod: Mongod, database: Db, restored: Db) -> None:
+    database["c"].insert_many([{"_id": n} for n in range(10)])
+    roles = [{"role": "readWrite", "db": name} for name in (database.name, restored.name)]
+    password = mongod.create_user(f"both-{database.name}", roles)
+    holdfast = Command(mongod.uri_for(f"both-{database.name}", password, database=database.name))
+    holdfast("backup", "--repository", "mongodb:")
+    assert holdfast.json("restore", "latest", "--repository", "mongodb:", "--database", restored.name)["verified"]
+
+
+def test_a_user_without_rights_on_the_target_is_told_which_role_is_needed(
+    holdfast: Command, filled: Db, restored: Db
+) -> None:
+    del filled
+    holdfast("backup", "--repository", "mongodb:")
+    said = holdfast("restore", "latest", "--repository", "mongodb:", "--database", restored.name, code=2)
+    assert "`restore` on admin" in said
+
+
 def test_people_get_tables(holdfast: Command, filled: Db) -> None:
     del filled
     holdfast("backup", "--repository", "mongodb:")
