@@ -1,5 +1,6 @@
 """The one place where use cases meet adapters."""
 
+import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
 from holdfast.specs.worker import KEY_FILE, URI_FILE
+from holdfast.stores.addresses import KINDS, place_in
+from holdfast.stores.buckets import open_bucket
 from holdfast.stores.files import FileStore
 from holdfast.stores.mongodb import MongoStore
 
@@ -75,8 +78,9 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     """The store behind a repository's address on the command line.
 
     ``mongodb:`` lies beside the source (``uri``), in ``database`` or the one in the URI; ``mongodb:NAME`` in another
-    database of that server; ``mongodb+file:PATH`` takes another URI from a file; ``file:///PATH`` is a directory.
-    Raises InvalidUri for any other.
+    database of that server; ``mongodb+file:PATH`` takes another URI from a file; ``file:///PATH`` is a directory;
+    ``s3://``, ``gs://`` and ``az://`` name a bucket, which the environment says how to reach. Raises InvalidUri for
+    any other.
     """
     kind, _, rest = address.partition(":")
     if kind == "mongodb" and not rest.startswith("//"):
@@ -91,6 +95,8 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
         return open_mongodb_store(read_uri(Path(rest), origin=origin), None, origin=origin)
     if kind == "file" and rest.startswith("///"):
         return FileStore(Path(rest.removeprefix("//")))
+    if kind in KINDS:
+        return open_bucket(place_in(address), os.environ)
     if kind in ("mongodb", "mongodb+srv"):
         # Not quoted: it may hold a password, which is also why it is not taken.
         raise InvalidUri(
@@ -99,7 +105,7 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
         )
     raise InvalidUri(
         f"{kind!r} is not a kind of repository.",
-        hint="There are mongodb: and mongodb+file:PATH in this release.",
+        hint="There are mongodb:, mongodb+file:PATH, file:///PATH, s3://, gs:// and az://BUCKET/PREFIX.",
     )
 
 

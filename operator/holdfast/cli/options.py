@@ -20,7 +20,8 @@ RepositoryOption = Annotated[
     typer.Option(
         "--repository",
         metavar="REPO",
-        help="Where backups lie: mongodb: (beside the source), mongodb:DATABASE, mongodb+file:PATH, or file:///PATH.",
+        help="Where backups lie: mongodb: (beside the source), mongodb:DATABASE, mongodb+file:PATH, file:///PATH, "
+        "s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, or az://CONTAINER/PREFIX.",
     ),
 ]
 UriFile = Annotated[

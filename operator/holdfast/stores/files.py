@@ -8,7 +8,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
 
@@ -78,11 +78,10 @@ class FileStore:
             self._path(key).unlink(missing_ok=True)
 
     def check_writable(self) -> None:
-        key = f"probe/{token_hex(8)}"
+        # Not in a folder: who removes that takes it from another one who is at it.
+        key = f"probe-{token_hex(8)}"
         self.create(key, b"Holdfast may write here.")
         self.delete(key)
-        with suppress(OSError):  # another one is at it
-            self._path("probe").rmdir()
 
     def free_bytes(self) -> int | None:
         with self._told():

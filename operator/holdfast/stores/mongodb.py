@@ -1,9 +1,9 @@
 """A repository in MongoDB: chunks in ``backupdatas``, everything else in ``backupmetadatas``.
 
-An object is one document whose ``_id`` is its key. One that would pass the server's limit of 16 MB for a document
-has its bytes in parts, stored first under names of their own, so that two writers never mix; the document with the
-key comes last and makes the object exist. Other documents in these collections (an older backup system may have used
-the same names) have other ``_id`` and are not touched.
+An object is one document whose ``_id`` is its key. A large one has its bytes in parts (a document may have 16 MB, and a
+smaller write spares the server's cache), stored first under names of their own, so that two writers never mix; the
+document with the key comes last and makes the object exist. Other documents in these collections (an older backup
+system may have used the same names) have other ``_id`` and are not touched.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ from holdfast.stores.patience import patiently
 METADATA = "backupmetadatas"
 DATA = "backupdatas"
 CHUNKS = "chunks/"
-_PART = 12 * 1024 * 1024
+_PART = 4 * 1024 * 1024
 _PARTS = "parts/"
 _LAST = "\U0010ffff"
 

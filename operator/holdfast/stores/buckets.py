@@ -1,0 +1,134 @@
+"""Clients of S3, Google Cloud Storage and Azure Blob Storage, as the usual variables of each describe them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from obstore.exceptions import BaseError
+from obstore.store import AzureStore, GCSStore, S3Store
+
+from holdfast.errors import InvalidSpec, InvalidUri
+from holdfast.stores.addresses import Place
+from holdfast.stores.bucket_errors import Bucket
+from holdfast.stores.objects import Client, ObjectStore
+
+_RETRY: Any = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=60),
+    "backoff": {"init_backoff": timedelta(milliseconds=250), "max_backoff": timedelta(seconds=10), "base": 2},
+}
+_CONNECT = timedelta(seconds=10)
+_REQUEST = timedelta(seconds=120)
+"""For one request with its whole body, of 16 MB at most: a line that is slower is not worth a backup."""
+
+
+@dataclass(frozen=True)
+class _Service:
+    """What differs: the client, its variables, which of them may name the endpoint, and words for messages."""
+
+    client: type[Client]
+    variables: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    credentials: str
+    options: Mapping[str, Any]
+    authority: str = ""
+    region: str = ""
+
+
+_SERVICES = {
+    "s3": _Service(
+        client=S3Store,
+        variables=(
+            "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
+            "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_METADATA_ENDPOINT",
+        ),
+        endpoints=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+        credentials="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of this pod",
+        # One request for each object: some servers have no bulk deletion, and we delete one at a time.
+        options={"disable_bulk_delete": True},
+        authority="AWS_CA_BUNDLE",
+        region="AWS_REGION",
+    ),
+    "gs": _Service(
+        client=GCSStore,
+        variables=(
+            "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_KEY",
+            "GOOGLE_BEARER_TOKEN",
+        ),
+        endpoints=("GOOGLE_BASE_URL",),
+        credentials="GOOGLE_APPLICATION_CREDENTIALS, or the service account of this pod",
+        options={},
+    ),
+    "az": _Service(
+        client=AzureStore,
+        variables=(
+            "AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY", "AZURE_STORAGE_SAS_TOKEN", "AZURE_CLIENT_ID",
+            "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST",
+        ),
+        endpoints=("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
+        credentials="AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or the identity of this pod",
+        options={},
+    ),
+}  # fmt: skip
+
+
+def open_bucket(place: Place, settings: Mapping[str, str]) -> ObjectStore:
+    """The store at ``place``. ``settings`` are environment variables, or what a Secret holds under the same names.
+
+    The client looks into the process's environment for what they leave out. InvalidSpec if they make no sense or there
+    is no such bucket, InvalidUri for a bad endpoint; else the errors of ObjectStore.
+    """
+    service = _SERVICES[place.kind]
+    endpoint_variable = next((name for name in service.endpoints if settings.get(name)), "")
+    endpoint = _endpoint(endpoint_variable, settings.get(endpoint_variable, ""))
+    address = f"{place} at {endpoint}" if endpoint else str(place)
+    config = {name.lower(): settings[name] for name in service.variables if settings.get(name)}
+    if endpoint:
+        config[service.endpoints[-1].lower()] = endpoint
+    options: dict[str, Any] = {
+        "timeout": _REQUEST,
+        "connect_timeout": _CONNECT,
+        "allow_http": endpoint.startswith("http://"),
+    }
+    if bundle := settings.get(service.authority):
+        options["root_certificate"] = _certificates(service.authority, Path(bundle))
+    make: Any = service.client
+    try:
+        client = make(
+            place.bucket,
+            prefix=place.prefix or None,
+            config={**config, **service.options},
+            client_options=options,
+            retry_config=_RETRY,
+        )
+    except (BaseError, ValueError, FileNotFoundError):
+        # Not chained and not quoted: the client's text may hold a part of a key.
+        raise InvalidSpec(f"The settings for {address} cannot be used.", hint=f"Check {service.credentials}.") from None
+    return ObjectStore(client, Bucket(address, place.bucket, service.credentials, service.region, service.authority))
+
+
+def _endpoint(variable: str, url: str) -> str:
+    """The endpoint in a variable, or "". InvalidUri if it is none; it is not quoted, for it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        good = not url or (parts.scheme in ("http", "https") and parts.hostname and not parts.username)
+        good = good and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        raise InvalidUri(
+            f"The variable {variable} holds no endpoint.", hint="Its form is https://HOST or https://HOST:PORT."
+        )
+    return url.rstrip("/")
+
+
+def _certificates(variable: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidSpec(
+            f"The file {path}, named by {variable}, cannot be read.", hint="Correct the variable, or unset it."
+        ) from error
