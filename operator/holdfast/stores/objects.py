@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 
 _PROBE = "probe/"
 _PAGE = 1000
+_LARGE = 1024 * 1024
 _TEXT = b"Holdfast may write here."
 
 
@@ -92,6 +93,10 @@ class ObjectStore:
         self._background.close()
 
     def _create(self, key: str, data: bytes) -> bool:
+        # A server may refuse an object that exists while its bytes are still on their way, and hang up: for a large one
+        # a look before is cheaper than sending it in vain.
+        if len(data) > _LARGE and self.size(key) is not None:
+            return False
         try:
             self._result(lambda: obstore.put_async(self._client, key, data, mode="create", use_multipart=False))
         except AlreadyExistsError:
