@@ -18,6 +18,7 @@
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── ClusterUnavailable               the Kubernetes API
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
+    │   ├── ProcessKilled                    a process of ours was ended from outside
     │   ├── CatalogueChanged                 a collection was dropped, renamed or made anew while it was read
     │   └── Interrupted                      a signal asked us to stop
     └── OperationFailed             exit 1   it was tried, and it did not work
@@ -111,6 +112,10 @@ class ClusterUnavailable(Unavailable):
 
 class SnapshotLost(Unavailable):
     reason = "SnapshotLost"
+
+
+class ProcessKilled(Unavailable):
+    reason = "ProcessKilled"
 
 
 class CatalogueChanged(Unavailable):

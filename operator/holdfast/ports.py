@@ -114,10 +114,31 @@ class ClusterTime:
         return f"{self.seconds}.{self.increment}"
 
 
+Member = tuple[str, int | None]
+"""One server of a replica set: host and port."""
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """A stretch of a collection in ``_id`` order: from ``lower``, to just before ``upper``. Each is the BSON document
+    ``{_id: …}``; None is the end of the collection on that side."""
+
+    lower: bytes | None = None
+    upper: bytes | None = None
+
+
+WHOLE = KeyRange()
+
+
 class Source(Protocol):
     """A MongoDB database, for reading. Raises SourceUnavailable, AuthenticationFailed, NotAuthorized, SnapshotLost."""
 
     database: str
+
+    @property
+    def member(self) -> Member | None:
+        """The member that is read from, once it is chosen."""
+        ...
 
     def server(self) -> ServerInfo: ...
 
@@ -142,7 +163,18 @@ class Source(Protocol):
         """False for a kind of collection that this server cannot read at a cluster time (capped ones, before 6.1)."""
         ...
 
-    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+    def can_divide(self, collection: CollectionInfo) -> bool:
+        """Whether ``key`` and a range in ``read`` work: it has documents in ``_id`` order, compared byte for byte."""
+        ...
+
+    def key(self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange, skip: int) -> bytes | None:
+        """The ``{_id: …}`` that comes after the first ``skip`` documents of a range. None if there is none, or it is
+        not fit to divide a collection at (huge, or the greatest of all)."""
+        ...
+
+    def read(
+        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+    ) -> Iterator[Sequence[bytes]]:
         """The documents in batches: in ``_id`` order, or in natural order for a capped collection.
 
         Never decoded. CatalogueChanged if the collection was dropped, renamed or made anew meanwhile.

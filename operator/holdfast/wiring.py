@@ -12,7 +12,7 @@ from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, 
 from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Store
+from holdfast.ports import Member, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
@@ -53,12 +53,23 @@ def read_key(path: Path, *, origin: str) -> bytes:
     return key_of(text, origin=origin)
 
 
-def open_source(uri: str, database: str | None, *, origin: str, read_preference: str | None = None) -> MongoSource:
-    """The database to back up: the one named, or the one in the URI. InvalidSpec if neither names one."""
+def open_source(
+    uri: str,
+    database: str | None,
+    *,
+    origin: str,
+    read_preference: str | None = None,
+    member: Member | None = None,
+) -> MongoSource:
+    """The database to back up: the one named, or the one in the URI. InvalidSpec if neither names one.
+
+    ``member``: which one to read from, where another process has chosen it.
+    """
     name = _database(uri, database, origin)
     options: dict[str, Any] = {"readPreference": read_preference} if read_preference else {}
-    client = connect(uri, origin=origin, server_selector=OneMember(), **options)
-    return MongoSource(client, name, origin=origin)
+    selector = OneMember(member)
+    client = connect(uri, origin=origin, server_selector=selector, **options)
+    return MongoSource(client, name, origin=origin, selector=selector)
 
 
 def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
@@ -114,7 +125,9 @@ def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = Non
 
 
 @contextmanager
-def open_for_policy(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[MongoSource, Repository]]:
+def open_for_policy(
+    policy: BackupPolicy, *, mounts: Path, member: Member | None = None
+) -> Iterator[tuple[MongoSource, Repository]]:
     """What a policy backs up and where to, by the URIs that the kubelet has mounted from its Secrets.
 
     SecretMissing where it could mount nothing; else what ``open_source`` and ``open_mongodb_store`` raise.
@@ -123,7 +136,9 @@ def open_for_policy(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[Mon
     origin = _secret_origin(policy, spec.source.uri_secret_ref)
     uri = read_uri(mounts / "source" / URI_FILE, origin=origin)
     preference = spec.source.read_preference
-    with closing(open_source(uri, spec.source.database, origin=origin, read_preference=preference)) as source:
+    with closing(
+        open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
+    ) as source:
         database = storage.database if storage else None
         if spec.store_secret:
             store_origin = _secret_origin(policy, spec.store_secret)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from holdfast.domain.consistency import Consistency
 from holdfast.mongo.source import MongoSource
-from holdfast.ports import Advance, ClusterTime, CollectionInfo, Source
+from holdfast.ports import WHOLE, Advance, ClusterTime, CollectionInfo, KeyRange, Source
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.services.back_up import BackupOutcome, BackupRequest, back_up
 from holdfast.services.restore import RestoreOutcome, RestoreRequest, restore
@@ -51,8 +51,10 @@ class Meddler:
         self.times.append(self._source.cluster_time())
         return self.times[-1]
 
-    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
-        for batch in self._source.read(collection, at):
+    def read(
+        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+    ) -> Iterator[Sequence[bytes]]:
+        for batch in self._source.read(collection, at, keys):
             yield batch
             if not self._done:
                 self._done = True

@@ -24,6 +24,7 @@ from holdfast.repository.garbage import sweep
 from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.repository import MANIFESTS, Repository
+from holdfast.repository.segment_writer import SegmentWriter
 from holdfast.services.verify import verify
 from holdfast.stores.memory import MemoryStore
 
@@ -178,9 +179,11 @@ class Interleavings(RuleBasedStateMachine):
             for collection in manifest.collections
             for ref in repository.chunk_refs(collection)
         }
-        writer = CollectionWriter(repository, Inline(), namespace="db.c", known=known, counted=set())
-        writer._chunker = Chunker(minimum=60, maximum=120, spacing=60)
-        writer.add(STATES[version])
+        chunker = Chunker(minimum=60, maximum=120, spacing=60)
+        segment = SegmentWriter(repository, Inline(), namespace="db.c", known=known, chunker=chunker)
+        segment.add(STATES[version])
+        writer = CollectionWriter(repository, namespace="db.c", counted=set())
+        writer.take(segment.finish())
         written = writer.finish()
         record = CollectionRecord(
             name="c",

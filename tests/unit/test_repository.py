@@ -19,6 +19,7 @@ from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.marker import MARKER
 from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.repository.segment_writer import SegmentWriter
 from holdfast.services.verify import verify, verify_all
 from holdfast.stores.memory import MemoryStore
 
@@ -42,8 +43,10 @@ def write(
     repository: Repository, documents: list[bytes], known: dict[bytes, ChunkRef] | None = None
 ) -> WrittenCollection:
     with ThreadPoolExecutor(2) as pool:
-        writer = CollectionWriter(repository, pool, namespace="db.c", known=known or {}, counted=set())
-        writer.add(documents)
+        segment = SegmentWriter(repository, pool, namespace="db.c", known=known or {})
+        segment.add(documents)
+        writer = CollectionWriter(repository, namespace="db.c", counted=set())
+        writer.take(segment.finish())
         return writer.finish()
 
 

@@ -23,9 +23,11 @@ from holdfast.kube.run_progress import KubeProgress
 from holdfast.ports import (
     BACKUP_POLICY,
     BACKUP_RUN,
+    WHOLE,
     ClusterTime,
     CollectionInfo,
     Estimate,
+    KeyRange,
     Kind,
     KubeObject,
     ServerInfo,
@@ -46,6 +48,7 @@ class FakeSource:
     """Two small collections; ``failing`` maps a collection's name to what reading it raises."""
 
     database = "shop"
+    member = None
 
     def __init__(self) -> None:
         self.failing: dict[str, Exception] = {}
@@ -75,8 +78,18 @@ class FakeSource:
         del collection
         return True
 
-    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
-        del at
+    def can_divide(self, collection: CollectionInfo) -> bool:
+        del collection
+        return False
+
+    def key(self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange, skip: int) -> bytes | None:
+        del collection, at, keys, skip
+        return None
+
+    def read(
+        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+    ) -> Iterator[Sequence[bytes]]:
+        del at, keys
         self.reads.append(collection.name)
         if error := self.failing.get(collection.name):
             raise error
@@ -125,11 +138,11 @@ class Pod:
         self.clock.advance(seconds)
 
     @contextmanager
-    def _open(self, policy: BackupPolicy) -> Iterator[tuple[Source, Repository]]:
+    def _open(self, policy: BackupPolicy) -> Iterator[tuple[Source, Repository, None]]:
         assert policy.metadata.name == "shop"
         if self.opening:
             raise self.opening
-        yield self.source, Repository(self.store)
+        yield self.source, Repository(self.store), None
 
 
 @pytest.fixture
@@ -275,10 +288,12 @@ def test_a_run_that_is_deleted_before_the_pod_starts_is_not_done(pod: Pod) -> No
 
 def test_a_run_that_is_deleted_during_the_backup_does_not_fail_it(pod: Pod) -> None:
     class Deleting(FakeSource):
-        def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        def read(
+            self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        ) -> Iterator[Sequence[bytes]]:
             if (body := pod.cluster.get(BACKUP_RUN, NAMESPACE, JOB)) is not None:
                 pod.cluster.delete(BACKUP_RUN, body)
-            return super().read(collection, at)
+            return super().read(collection, at, keys)
 
     pod.source = Deleting()
     assert pod.work().exit_code == 0
@@ -343,9 +358,11 @@ def test_a_backup_that_cannot_be_verified_has_failed(pod: Pod) -> None:
 
 def test_an_end_that_the_operator_wrote_first_stands(pod: Pod) -> None:
     class Ending(FakeSource):
-        def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]:
+        def read(
+            self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        ) -> Iterator[Sequence[bytes]]:
             pod.cluster.patch_status(BACKUP_RUN, pod.run(), {"phase": "Failed", "reason": "DeadlineExceeded"})
-            return super().read(collection, at)
+            return super().read(collection, at, keys)
 
     pod.source = Ending()
     pod.work()

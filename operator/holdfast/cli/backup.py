@@ -1,6 +1,9 @@
 """``holdfast backup``."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 from secrets import token_hex
 from typing import Annotated
 
@@ -13,9 +16,12 @@ from holdfast.domain.consistency import Consistency
 from holdfast.domain.human import human_bytes
 from holdfast.domain.pace import SLOWEST
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
+from holdfast.ports import Member, Source
+from holdfast.processes import Processes
 from holdfast.repository.manifest import PolicyIdentity
-from holdfast.repository.repository import new_backup_id
+from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.read_segment import segment_work
 from holdfast.services.verify import verify
 from holdfast.wiring import LEVEL, now, open_source
 
@@ -50,12 +56,9 @@ def backup(
 ) -> None:
     """Take a backup, verify that all of it is in the repository, and print what it holds."""
     stop = stop_on_signals()
-    uri, origin = uri_needed(uri_file)
-    with (
-        closing(open_source(uri, database, origin=origin, read_preference=read_preference)) as source,
-        closing(repository_at(repository, uri_file, key_file, database=source.database, level=level)) as opened,
-        progress() as shown,
-    ):
+    opener = partial(_open, repository, database, read_preference, level, uri_file, key_file)
+    with Processes() as processes, opener() as (source, opened), progress() as shown:
+        crew = processes.crew(partial(segment_work, partial(opener, member=source.member), now))
         started = now()
         request = BackupRequest(
             backup_id=new_backup_id(started, token_hex(16)),
@@ -66,7 +69,7 @@ def backup(
             started=started,
             max_bytes_per_second=max_bytes_per_second,
         )
-        outcome = back_up(request, source, opened, shown, now, stop)
+        outcome = back_up(request, source, opened, shown, now, stop, crew)
         shown.phase("Verifying")
         report = verify(opened, outcome.manifest, stop=stop)
     if not report.good:
@@ -87,3 +90,22 @@ def backup(
             typer.echo(f"NOT backed up: {failed.name}: {failed.error}")
     if manifest.partial:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+@contextmanager
+def _open(
+    repository: str,
+    database: str | None,
+    read_preference: str,
+    level: int,
+    uri_file: Path | None,
+    key_file: Path | None,
+    member: Member | None = None,
+) -> Iterator[tuple[Source, Repository]]:
+    """In this process, and again in each that helps it."""
+    uri, origin = uri_needed(uri_file)
+    with (
+        closing(open_source(uri, database, origin=origin, read_preference=read_preference, member=member)) as source,
+        closing(repository_at(repository, uri_file, key_file, database=source.database, level=level)) as opened,
+    ):
+        yield source, opened

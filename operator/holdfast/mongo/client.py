@@ -9,6 +9,7 @@ from pymongo.uri_parser import parse_uri
 
 from holdfast.errors import InvalidSpec, SourceUnavailable, Unavailable
 from holdfast.mongo.errors import invalid_uri, translate
+from holdfast.ports import Member
 
 Document = dict[str, Any]
 Client = MongoClient[Document]
@@ -18,18 +19,18 @@ _OLDEST_WIRE_VERSION = 9  # MongoDB 4.4
 
 
 class OneMember:
-    """A server selector that stays with the first member it chose.
+    """A server selector that stays with one member: the one given, or the first that it chose.
 
     A cursor lives on one member, and our own getMore must find it again; the driver chooses anew for each command.
     """
 
-    def __init__(self) -> None:
-        self._address: tuple[str, int | None] | None = None
+    def __init__(self, member: Member | None = None) -> None:
+        self.member = member
 
     def __call__(self, servers: Sequence[Any]) -> list[Any]:
-        if self._address is None and servers:
-            self._address = min(servers, key=lambda server: server.round_trip_time or 0).address
-        return [server for server in servers if server.address == self._address]
+        if self.member is None and servers:
+            self.member = min(servers, key=lambda server: server.round_trip_time or 0).address
+        return [server for server in servers if server.address == self.member]
 
 
 def connect(uri: str, *, origin: str, unavailable: type[Unavailable] = SourceUnavailable, **options: Any) -> Client:

@@ -21,8 +21,9 @@ from holdfast.repository.documents import elements
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 _INT32 = Struct("<i")
 _INT64 = Struct("<q")
-_BATCH_DOCUMENTS = 100_000
-"""The server ends a batch at 16 MB; this only lifts its default of 101 documents for the first one."""
+_FIRST_BATCH = 1_000
+_BATCH_BYTES = 4 * 1024 * 1024
+"""About this much is asked for at once. The server would send 16 MB; less is quicker, for it stays in caches."""
 
 
 def find(
@@ -32,7 +33,7 @@ def find(
     cursor_id, namespace = 0, command["find"]
     try:
         reply = database.command(
-            command | {"batchSize": _BATCH_DOCUMENTS},
+            command | {"batchSize": _FIRST_BATCH},
             codec_options=RAW,
             session=session,
             read_preference=read_preference,
@@ -43,7 +44,8 @@ def find(
                 yield documents
             if cursor_id == 0:
                 return
-            more = {"getMore": Int64(cursor_id), "collection": namespace, "batchSize": _BATCH_DOCUMENTS}
+            size = max(1, _BATCH_BYTES * len(documents) // max(1, sum(map(len, documents))))
+            more = {"getMore": Int64(cursor_id), "collection": namespace, "batchSize": size}
             reply = database.command(more, codec_options=RAW, session=session, read_preference=read_preference)
             cursor_id, documents = batch_of(reply)
     finally:

@@ -5,6 +5,7 @@ an entry whose id starts with a zero byte, so that an append changes only the la
 """
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,6 +29,9 @@ class ChunkRef:
     stored_bytes: int
     document_hash: int
     """Sum of the SHA-256 of each document, modulo 2**256: equal for equal documents in whatever order."""
+    start: bytes | None = None
+    """Set where a segment that was read by itself begins: the document ``{_id: …}`` from which it was read. The next
+    backup begins there too, so that it cuts the same chunks."""
 
 
 def document_hash(data: bytes) -> tuple[int, int]:
@@ -43,18 +47,16 @@ def write_lists(refs: Iterable[ChunkRef]) -> Iterator[bytes]:
     """The text of the lists that hold ``refs``, in order."""
     lines: list[str] = []
     for ref in refs:
-        lines.append(
-            json.dumps(
-                {
-                    "id": ref.id.hex(),
-                    "documents": ref.documents,
-                    "logicalBytes": ref.logical_bytes,
-                    "storedBytes": ref.stored_bytes,
-                    "documentHash": f"{ref.document_hash:064x}",
-                },
-                separators=(",", ":"),
-            )
-        )
+        entry: dict[str, str | int] = {
+            "id": ref.id.hex(),
+            "documents": ref.documents,
+            "logicalBytes": ref.logical_bytes,
+            "storedBytes": ref.stored_bytes,
+            "documentHash": f"{ref.document_hash:064x}",
+        }
+        if ref.start is not None:
+            entry["start"] = b64encode(ref.start).decode()
+        lines.append(json.dumps(entry, separators=(",", ":")))
         if len(lines) >= _LIST_MAXIMUM or (len(lines) >= _LIST_MINIMUM and ref.id[0] == 0):
             yield _text(lines)
             lines = []
@@ -73,6 +75,7 @@ def read_list(data: bytes) -> Iterator[ChunkRef]:
                 logical_bytes=int(entry["logicalBytes"]),
                 stored_bytes=int(entry["storedBytes"]),
                 document_hash=int(entry["documentHash"], 16),
+                start=b64decode(entry["start"], validate=True) if "start" in entry else None,
             )
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedBackup("A list of chunks cannot be read.") from error

@@ -4,7 +4,7 @@ Keys: ``holdfast.json`` (the format marker), ``chunks/ab/abcd…``, ``backups/<b
 manifest about to be committed), ``locks/…``. Objects are created once and never changed.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from hashlib import sha256
 
@@ -64,6 +64,16 @@ class Repository:
         """Stored bytes of a chunk, or None if the store does not have it whole."""
         return self.store.size(_chunk_key(chunk_id))
 
+    def put_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> tuple[int, int]:
+        """Make sure that a chunk is stored; returns its stored size, and how much of it is new.
+
+        A chunk of another backup, or of an attempt that was interrupted, is found and used.
+        """
+        if (size := self.chunk_size(chunk_id)) is not None:
+            return size, 0
+        size, new = self.write_chunk(chunk_id, data, namespace=namespace, documents=documents)
+        return size, size if new else 0
+
     def write_chunk(self, chunk_id: bytes, data: bytes, *, namespace: str, documents: int) -> tuple[int, bool]:
         """Store a chunk under the id of its bytes; returns the stored size, and whether it was not there before."""
         labels: Labels = {"namespace": namespace, "documents": documents, "logicalBytes": len(data)}
@@ -86,7 +96,11 @@ class Repository:
 
     def chunk_refs(self, collection: CollectionRecord) -> Iterator[ChunkRef]:
         """The chunks of a collection, in order."""
-        for list_id in collection.chunk_lists:
+        return self.refs_in(collection.chunk_lists)
+
+    def refs_in(self, lists: Iterable[str]) -> Iterator[ChunkRef]:
+        """The chunks that these lists name, in order."""
+        for list_id in lists:
             yield from read_list(self.read_chunk(bytes.fromhex(list_id)))
 
     # --- manifests ------------------------------------------------------------------------------------------------

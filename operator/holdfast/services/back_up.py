@@ -6,30 +6,20 @@ chunks it stored are found and used. Two cluster times are never mixed in one ba
 
 import random
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from os import cpu_count
 from threading import Event
 
-from holdfast.domain.consistency import Consistency, ConsistencyLevel
-from holdfast.domain.pace import Pace
+from holdfast.domain.consistency import Consistency
 from holdfast.errors import (
     CatalogueChanged,
     CollectionFailed,
-    ConsistencyUnavailable,
-    DamagedBackup,
-    HoldfastError,
     Interrupted,
     InvalidSpec,
-    NotAuthorized,
-    OperationFailed,
     StoreFull,
     Unavailable,
 )
-from holdfast.ports import Advance, Clock, ClusterTime, CollectionInfo, Estimate, Progress, ServerInfo, Source
-from holdfast.repository.chunks import ChunkRef
-from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
+from holdfast.ports import Clock, Estimate, Progress, ServerInfo, Source
 from holdfast.repository.locks import Lock, LockKind, locked
 from holdfast.repository.manifest import (
     CollectionRecord,
@@ -39,9 +29,14 @@ from holdfast.repository.manifest import (
 )
 from holdfast.repository.repository import Repository
 from holdfast.services.choose_view import View, choose_view, consistency_of
+from holdfast.services.crew import Alone
+from holdfast.services.read_collections import CollectionsReader
+from holdfast.services.read_segment import SegmentCrew, SegmentReader
 from holdfast.version import VERSION
 
 ATTEMPTS = 3
+WORTH_A_CREW = 32 * 1024 * 1024
+"""Raw bytes. Less is read before other processes have connected."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,11 @@ def back_up(
     progress: Progress,
     clock: Clock,
     stop: Event,
+    crew: SegmentCrew | None = None,
 ) -> BackupOutcome:
     """Given a source and a repository, commit one backup and return its manifest.
+
+    ``crew`` does the reading and storing of all but a small database; it works on the same source and repository.
 
     A collection that cannot be read is recorded with its error and does not stop the others: the manifest is then
     ``partial``. A backup that is committed already under this id is returned as it is, so a run may be repeated.
@@ -89,7 +87,8 @@ def back_up(
         try:
             last = attempt == ATTEMPTS
             with locked(repository.store, clock, LockKind.SHARED, f"backup {request.backup_id}", stop) as lock:
-                return _Attempt(request, source, repository, progress, clock, stop, final=last).run(lock)
+                attempt_ = _Attempt(request, source, repository, progress, clock, stop, crew, final=last)
+                return attempt_.run(lock)
         except Interrupted:
             raise
         except Unavailable as error:
@@ -112,17 +111,16 @@ class _Attempt:
         progress: Progress,
         clock: Clock,
         stop: Event,
+        crew: SegmentCrew | None,
         *,
         final: bool,
     ) -> None:
         self._request, self._source, self._repository = request, source, repository
         self._progress, self._clock, self._stop = progress, clock, stop
         self._final = final
-        self._counted: set[bytes] = set()
+        self._crew = crew
         self._done: list[CollectionRecord] = []
         self._estimates: dict[str, Estimate] = {}
-        self._pace = Pace(request.max_bytes_per_second, clock())
-        self._read_bytes = 0
 
     def run(self, lock: Lock) -> BackupOutcome:
         self._progress.phase("Running")
@@ -140,13 +138,27 @@ class _Attempt:
         previous = self._previous()
         self._estimates = {c.name: self._source.estimate(c) for c in view.collections}
         self._check_room(first=previous is None)
-        with ThreadPoolExecutor(max_workers=cpu_count() or 2, thread_name_prefix="chunk") as pool:
-            for collection in view.collections:
-                self._done.append(self._collection(pool, collection, view.at, previous))
+        self._done = self._read(view, previous)
         self._check_identities(view)
         manifest = self._manifest(server, view, warnings)
         committed = self._repository.commit(manifest, lock)
         return BackupOutcome(committed, committed.new_bytes, committed.warnings)
+
+    def _read(self, view: View, previous: Manifest | None) -> list[CollectionRecord]:
+        small = sum(estimate.logical_bytes for estimate in self._estimates.values()) < WORTH_A_CREW
+        with SegmentReader(self._source, self._repository, self._clock) as reader:
+            return CollectionsReader(
+                self._source,
+                self._repository,
+                self._progress,
+                self._stop,
+                Alone(reader.outcome) if small or not self._crew else self._crew,
+                self._estimates,
+                previous,
+                consistency=self._request.consistency,
+                max_bytes_per_second=self._request.max_bytes_per_second,
+                final=self._final,
+            ).read(view)
 
     def _previous(self) -> Manifest | None:
         """The newest backup of the same database: its chunks are known to be in the store."""
@@ -169,103 +181,6 @@ class _Attempt:
                 hint="Give it more room, or remove old backups.",
             )
 
-    def _collection(
-        self,
-        pool: ThreadPoolExecutor,
-        collection: CollectionInfo,
-        at: ClusterTime | None,
-        previous: Manifest | None,
-    ) -> CollectionRecord:
-        record = CollectionRecord(
-            name=collection.name,
-            type=collection.type,
-            options=collection.options,
-            indexes=collection.indexes,
-            uuid=collection.uuid.hex() if collection.uuid else None,
-            capped=collection.capped,
-            consistency=ConsistencyLevel.SNAPSHOT if at else ConsistencyLevel.NONE,
-        )
-        try:
-            if collection.problem:
-                raise CollectionFailed(collection.problem)
-            if collection.type == "view":
-                return record
-            if at and not self._source.can_snapshot(collection):
-                at = None
-                record = record.model_copy(update={"consistency": ConsistencyLevel.NONE})
-                if self._request.consistency is Consistency.REQUIRED:
-                    raise ConsistencyUnavailable(
-                        f"Collection {collection.name!r} is capped; this server cannot read it at a cluster time.",
-                        hint="Exclude it, or set consistency to Preferred.",
-                    )
-            written = self._write(pool, collection, at, previous)
-        except CatalogueChanged as error:
-            if not self._final:
-                raise  # a new attempt sees the new catalogue
-            return self._failed(record, error)
-        except (StoreFull, ConsistencyUnavailable):
-            raise
-        except (OperationFailed, NotAuthorized) as error:
-            return self._failed(record, error)
-        return record.model_copy(
-            update={
-                "documents": written.documents,
-                "logical_bytes": written.logical_bytes,
-                "stored_bytes": written.stored_bytes,
-                "new_bytes": written.new_bytes,
-                "document_hash": f"{written.document_hash:064x}",
-                "chunks": written.chunks,
-                "chunk_lists": tuple(list_id.hex() for list_id in written.chunk_lists),
-            }
-        )
-
-    def _failed(self, record: CollectionRecord, error: HoldfastError) -> CollectionRecord:
-        self._progress.warn(f"Collection {record.name!r} was not backed up: {error}")
-        return record.model_copy(update={"error": str(error)})
-
-    def _write(
-        self,
-        pool: ThreadPoolExecutor,
-        collection: CollectionInfo,
-        at: ClusterTime | None,
-        previous: Manifest | None,
-    ) -> WrittenCollection:
-        writer = CollectionWriter(
-            self._repository,
-            pool,
-            namespace=f"{self._source.database}.{collection.name}",
-            known=self._known(collection.name, previous),
-            counted=self._counted,
-        )
-        try:
-            for batch in self._source.read(collection, at):
-                if self._stop.is_set():
-                    raise Interrupted("The backup was asked to stop.", hint="The next attempt goes on from here.")
-                writer.add(batch)
-                self._read_bytes += sum(map(len, batch))
-                self._stop.wait(self._pace.pause(self._read_bytes, self._clock()))
-                self._advance(collection, writer.documents, writer.logical_bytes, writer.new_bytes)
-            written = writer.finish()
-        except HoldfastError:
-            writer.abandon()
-            raise
-        self._advance(collection, written.documents, written.logical_bytes, written.new_bytes)
-        if at is not None and (count := self._source.count(collection, at)) != written.documents:
-            raise CollectionFailed(
-                f"{written.documents} documents were read, and the server counts {count} at the same cluster time."
-            )
-        return written
-
-    def _known(self, name: str, previous: Manifest | None) -> dict[bytes, ChunkRef]:
-        """The chunks of this collection's last backup; none where its lists are damaged: each is looked for then."""
-        for collection in previous.collections if previous else ():
-            if collection.name == name:
-                try:
-                    return {ref.id: ref for ref in self._repository.chunk_refs(collection)}
-                except DamagedBackup as error:
-                    self._progress.warn(f"The last backup of collection {name!r} is damaged: {error}")
-        return {}
-
     def _check_identities(self, view: View) -> None:
         """A collection dropped or renamed after the cluster time reads as empty, without an error: ask for its UUID."""
         now = {c.name: c for c in self._source.catalogue()}
@@ -287,20 +202,6 @@ class _Attempt:
                 indexes=record.indexes,
                 error=message,
             )
-
-    def _advance(self, collection: CollectionInfo, documents: int, logical_bytes: int, new_bytes: int) -> None:
-        done = self._done
-        self._progress.advance(
-            Advance(
-                collection=collection.name,
-                documents=documents + sum(c.documents for c in done),
-                logical_bytes=logical_bytes + sum(c.logical_bytes for c in done),
-                new_bytes=new_bytes + sum(c.new_bytes for c in done),
-                total_documents=sum(e.documents for e in self._estimates.values()),
-                total_bytes=sum(e.logical_bytes for e in self._estimates.values()),
-                done=[c.name for c in done],
-            )
-        )
 
     def _manifest(self, server: ServerInfo, view: View, warnings: Sequence[str]) -> Manifest:
         good = [c for c in self._done if not c.error]

@@ -33,6 +33,7 @@ from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
@@ -70,8 +71,8 @@ class RunProgress(Progress, Protocol):
     def latest(self, status: BackupRunStatus) -> BackupRunStatus: ...
 
 
-Opener = Callable[[BackupPolicy], AbstractContextManager[tuple[Source, Repository]]]
-"""Opens the source and the repository of a policy, with the Secrets that are mounted."""
+Opener = Callable[[BackupPolicy], AbstractContextManager[tuple[Source, Repository, SegmentCrew | None]]]
+"""Opens the source and the repository of a policy, with the Secrets that are mounted; and who does the work."""
 
 
 class Worker:
@@ -112,8 +113,8 @@ class Worker:
             return _known_end(run.status)
         progress = self._progress = self._progress_of(run.metadata.name)
         self._patiently(lambda: self._update(self._started))
-        with self._open(policy) as (source, repository):
-            outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop)
+        with self._open(policy) as (source, repository, crew):
+            outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop, crew)
             progress.phase(Phase.VERIFYING)
             report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
         return self._finished(outcome.manifest, outcome.warnings, report.problems)
