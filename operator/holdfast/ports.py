@@ -5,7 +5,7 @@ fakes pass the same contract tests as the real ones. All calls block; every adap
 raises errors of :mod:`holdfast.errors` only.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -202,8 +202,8 @@ class Target(Protocol):
         """Create a collection or a view with its options as they were backed up."""
         ...
 
-    def insert(self, name: str, kind: CollectionType, documents: Iterable[bytes], *, ordered: bool) -> None:
-        """Insert raw documents. Any write error raises."""
+    def insert(self, collection: CollectionInfo, documents: Sequence[bytes]) -> None:
+        """Insert raw documents, in order into a capped collection. Any write error raises."""
         ...
 
     def create_indexes(self, name: str, options: bytes, indexes: Sequence[bytes]) -> None: ...
@@ -214,7 +214,15 @@ class Target(Protocol):
 
     def catalogue(self) -> list[CollectionInfo]: ...
 
-    def read(self, collection: CollectionInfo, at: ClusterTime | None) -> Iterator[Sequence[bytes]]: ...
+    # For the comparison afterwards; as a Source has them.
+
+    def can_divide(self, collection: CollectionInfo) -> bool: ...
+
+    def key(self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange, skip: int) -> bytes | None: ...
+
+    def read(
+        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+    ) -> Iterator[Sequence[bytes]]: ...
 
     def close(self) -> None: ...
 

@@ -1,6 +1,9 @@
 """``holdfast restore``."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,8 +21,12 @@ from holdfast.cli.options import (
 )
 from holdfast.domain.human import human_bytes
 from holdfast.errors import EXIT_PARTIAL
+from holdfast.ports import Target
+from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
+from holdfast.repository.repository import Repository
 from holdfast.services.restore import RestoreRequest, require_equal, restore
+from holdfast.services.restore_work import restore_work
 from holdfast.wiring import now, open_target
 
 
@@ -43,16 +50,21 @@ def restore_backup(
 ) -> None:
     """Restore a backup into a database without collections of the same names, and prove that it is the same."""
     stop = stop_on_signals()
-    uri, origin = uri_needed(uri_file)
-    with closing(repository_at(repository, uri_file, key_file)) as opened, progress() as shown:
+    with (
+        Processes() as processes,
+        closing(repository_at(repository, uri_file, key_file)) as opened,
+        progress() as shown,
+    ):
         opened.open()
         manifest = opened.resolve(backup)
+        opener = partial(_open, repository, database or manifest.database, uri_file, key_file)
         with (
-            closing(open_target(uri, database or manifest.database, origin=origin)) as target,
+            opener() as (target, _),
             kept_for_reading(opened.store, now, f"restore of {manifest.backup_id}", stop, shown.warn),
         ):
             request = RestoreRequest(tuple(include or ()), tuple(exclude or ()))
-            outcome = restore(request, manifest, opened, target, shown, stop)
+            crew = processes.crew(partial(restore_work, opener))
+            outcome = restore(request, manifest, opened, target, shown, stop, crew)
             require_equal(outcome)
     documents = sum(c.documents for c in outcome.collections)
     if json:
@@ -80,3 +92,16 @@ def restore_backup(
             typer.echo(f"NOT restored: {name}: the backup does not hold it")
     if outcome.skipped:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+@contextmanager
+def _open(
+    repository: str, database: str, uri_file: Path | None, key_file: Path | None
+) -> Iterator[tuple[Target, Repository]]:
+    """In this process, and again in each that helps it."""
+    uri, origin = uri_needed(uri_file)
+    with (
+        closing(open_target(uri, database, origin=origin)) as target,
+        closing(repository_at(repository, uri_file, key_file)) as opened,
+    ):
+        yield target, opened

@@ -1,6 +1,9 @@
 """``holdfast verify``."""
 
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +12,10 @@ from holdfast.cli.console import print_json, print_warning
 from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals
 from holdfast.domain.human import human_bytes
 from holdfast.errors import DamagedBackup
+from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
-from holdfast.services.verify import VerifyReport, verify, verify_all
+from holdfast.repository.repository import Repository
+from holdfast.services.verify import VerifyReport, proving_work, verify, verify_all
 from holdfast.wiring import now
 
 _SHOWN = 20
@@ -28,15 +33,17 @@ def verify_backup(
 ) -> None:
     """Prove that backups are whole: every chunk is there; with --read-data, each holds what it held."""
     stop = stop_on_signals()
-    with closing(repository_at(repository, uri_file, key_file)) as opened:
+    opener = partial(_open, repository, uri_file, key_file)
+    with Processes() as processes, opener() as opened:
         opened.open()
+        crew = processes.crew(partial(proving_work, opener))
         manifest = opened.resolve(backup) if backup else None
         name = manifest.backup_id if manifest else "the repository"
         with kept_for_reading(opened.store, now, f"verification of {name}", stop, print_warning):
             if manifest:
-                report = verify(opened, manifest, read_data=read_data, stop=stop)
+                report = verify(opened, manifest, read_data=read_data, stop=stop, crew=crew)
             else:
-                report = verify_all(opened, read_data=read_data, stop=stop)
+                report = verify_all(opened, read_data=read_data, stop=stop, crew=crew)
     if json:
         print_json({"backupId": manifest.backup_id if manifest else None, **_as_json(report)})
     elif report.good:
@@ -51,6 +58,13 @@ def verify_backup(
             f"Verification of {name} found damage in {len(report.damage)} places; it touches {len(touched)} backups.",
             hint="Do not rely on these; restore another one, and take a new backup.",
         )
+
+
+@contextmanager
+def _open(repository: str, uri_file: Path | None, key_file: Path | None) -> Iterator[Repository]:
+    """In this process, and again in each that helps it."""
+    with closing(repository_at(repository, uri_file, key_file)) as opened:
+        yield opened
 
 
 def _as_json(report: VerifyReport) -> dict[str, object]:

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from holdfast.domain.segments import pieces, stretches
-from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRange, Source
+from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRange, Source, Target
 from holdfast.repository.chunks import ChunkRef
 
 
 def divide(
-    source: Source,
+    source: Source | Target,
     collection: CollectionInfo,
     at: ClusterTime | None,
     last: Iterable[ChunkRef],

@@ -4,19 +4,26 @@ Order: every chunk is known to be there → collections → documents → indexe
 before it was compared → views.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from threading import Event
 
 from holdfast.domain.selection import matches
-from holdfast.errors import BackupNotFound, CollectionFailed, DamagedBackup, Interrupted, TargetNotEmpty
-from holdfast.ports import Advance, Progress, Target
+from holdfast.errors import BackupNotFound, CollectionFailed, DamagedBackup, HoldfastError, TargetNotEmpty
+from holdfast.ports import Advance, CollectionInfo, Estimate, Progress, Target
 from holdfast.repository.chunks import HASH_MODULUS
-from holdfast.repository.documents import elements, split
+from holdfast.repository.documents import elements
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
+from holdfast.services.crew import Alone
+from holdfast.services.divide import divide
+from holdfast.services.restore_work import Insertion, Reading, RestoreCrew, RestoreTask, Sum, worker
 from holdfast.services.verify import verify
+
+WORTH_A_CREW = 32 * 1024 * 1024
+"""Raw bytes. Less is written before other processes have connected."""
+_CHUNKS_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,11 @@ def restore(
     target: Target,
     progress: Progress,
     stop: Event,
+    crew: RestoreCrew | None = None,
 ) -> RestoreOutcome:
     """Given a committed backup and a target without collections of the same names, write and compare them.
+
+    ``crew`` does the work on all but a small backup; it works on the same repository and target.
 
     Raises: BackupNotFound if the selection is empty, TargetNotEmpty before anything is written, DamagedBackup if a
     chunk is missing (before anything is written) or proves damaged, CollectionFailed for any refused write,
@@ -81,17 +91,13 @@ def restore(
     stored = [c for c in chosen if c.type != "view"]
     for collection in stored:
         target.create(collection.name, collection.options, collection.type)
-    total = Advance("", 0, 0, 0, sum(c.documents for c in stored), sum(c.logical_bytes for c in stored))
-    done = 0
-    for collection in stored:
-        ordered = collection.capped
-        documents = _documents(repository, collection, progress, total, done, stop)
-        target.insert(collection.name, collection.type, documents, ordered=ordered)
-        done += collection.logical_bytes
-    for collection in stored:
-        target.create_indexes(collection.name, collection.options, [i for i in collection.indexes if not _expires(i)])
+    small = sum(c.logical_bytes for c in stored) < WORTH_A_CREW
+    loader = _Loader(
+        repository, target, progress, stop, Alone(worker(target, repository)) if small or not crew else crew
+    )
+    loader.load(stored)
     progress.phase("Verifying")
-    problems = list(_compare(stored, target, stop))
+    problems = list(loader.compare(stored))
     for collection in stored:
         target.create_indexes(collection.name, collection.options, [i for i in collection.indexes if _expires(i)])
     # A view may be created before the view that it looks at: the server resolves it when it is read.
@@ -116,48 +122,84 @@ def _require_room_for(chosen: Sequence[CollectionRecord], target: Target) -> Non
         )
 
 
-def _documents(
-    repository: Repository,
-    collection: CollectionRecord,
-    progress: Progress,
-    total: Advance,
-    before: int,
-    stop: Event,
-) -> Iterator[bytes]:
-    documents = size = 0
-    for ref in repository.chunk_refs(collection):
-        if stop.is_set():
-            raise Interrupted(f"The restore was stopped in collection {collection.name!r}.", hint="It is not complete.")
-        data = repository.read_chunk(ref.id)
-        yield from split(data)
-        documents += ref.documents
-        size += len(data)
-        progress.advance(
-            Advance(collection.name, documents, before + size, 0, total.total_documents, total.total_bytes)
-        )
+class _Loader:
+    """Loads collections, builds their indexes while others load, and reads them again."""
+
+    def __init__(
+        self, repository: Repository, target: Target, progress: Progress, stop: Event, crew: RestoreCrew
+    ) -> None:
+        self._repository, self._target, self._progress, self._stop = repository, target, progress, stop
+        self._crew = crew
+
+    def load(self, stored: Sequence[CollectionRecord]) -> None:
+        """Insert all documents, and build all indexes but those that let documents expire."""
+        records = {c.name: c for c in stored}
+        missing = {c.name: c.chunks for c in stored}
+        steps: dict[RestoreTask, Sum] = {}
+        total_documents, total_bytes = sum(c.documents for c in stored), sum(c.logical_bytes for c in stored)
+
+        def advanced(task: RestoreTask, step: Sum) -> None:
+            steps[task] = step
+            documents, size = sum(s.documents for s in steps.values()), sum(s.bytes for s in steps.values())
+            self._progress.advance(Advance(task.collection.name, documents, size, 0, total_documents, total_bytes))
+
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexes") as builder:
+            builds = [builder.submit(self._build, c) for c in stored if not c.chunks]
+            tasks = (task for collection in stored for task in self._insertions(collection))
+            for task, result in self._crew.work(tasks, advanced, self._stop):
+                if isinstance(result, HoldfastError):
+                    raise result
+                if isinstance(task, Insertion):
+                    name = task.collection.name
+                    missing[name] -= len(task.chunks)
+                    if not missing[name]:
+                        builds.append(builder.submit(self._build, records[name]))
+            for build in builds:
+                build.result()
+
+    def compare(self, stored: Sequence[CollectionRecord]) -> Iterator[str]:
+        """How the collections in the target differ from the backup."""
+        catalogue = {c.name: c for c in self._target.catalogue()}
+        sums = {c.name: [0, 0] for c in stored}
+        for task, result in self._crew.work(self._readings(stored, catalogue), lambda *_: None, self._stop):
+            if isinstance(result, HoldfastError):
+                raise result
+            sums[task.collection.name][0] += result.documents
+            sums[task.collection.name][1] += result.document_hash
+        for collection in stored:
+            count, total = sums[collection.name]
+            if collection.name not in catalogue:
+                yield f"Collection {collection.name!r} is not in the target after the restore."
+            elif count != collection.documents:
+                yield f"Collection {collection.name!r} has {count} documents; the backup has {collection.documents}."
+            elif f"{total % HASH_MODULUS:064x}" != collection.document_hash:
+                yield f"Collection {collection.name!r} has other documents than the backup."
+
+    def _insertions(self, collection: CollectionRecord) -> Iterator[Insertion]:
+        refs = list(self._repository.chunk_refs(collection))
+        # The order of a capped collection is part of it.
+        step = len(refs) if collection.capped else _CHUNKS_AT_ONCE
+        for first in range(0, len(refs), step or 1):
+            part = refs[first : first + step]
+            yield Insertion(collection.info, tuple(ref.id for ref in part), sum(ref.documents for ref in part))
+
+    def _readings(
+        self, stored: Sequence[CollectionRecord], catalogue: Mapping[str, CollectionInfo]
+    ) -> Iterator[RestoreTask]:
+        for collection in stored:
+            if info := catalogue.get(collection.name):
+                estimate = Estimate(collection.documents, collection.logical_bytes)
+                last = self._repository.chunk_refs(collection)
+                for keys in divide(self._target, info, None, last, estimate, further=self._crew.size > 1):
+                    yield Reading(info, keys)
+
+    def _build(self, collection: CollectionRecord) -> None:
+        indexes = [index for index in collection.indexes if not _expires(index)]
+        self._target.create_indexes(collection.name, collection.options, indexes)
 
 
 def _expires(index: bytes) -> bool:
     return any(name == b"expireAfterSeconds" for _, name, _, _ in elements(index))
-
-
-def _compare(stored: Sequence[CollectionRecord], target: Target, stop: Event) -> Iterator[str]:
-    catalogue = {c.name: c for c in target.catalogue()}
-    for collection in stored:
-        count = total = 0
-        info = catalogue.get(collection.name)
-        if info is None:
-            yield f"Collection {collection.name!r} is not in the target after the restore."
-            continue
-        for batch in target.read(info, None):
-            if stop.is_set():
-                raise Interrupted("The comparison after the restore was asked to stop.")
-            count += len(batch)
-            total += sum(int.from_bytes(sha256(document).digest(), "big") for document in batch)
-        if count != collection.documents:
-            yield f"Collection {collection.name!r} has {count} documents; the backup has {collection.documents}."
-        elif f"{total % HASH_MODULUS:064x}" != collection.document_hash:
-            yield f"Collection {collection.name!r} has other documents than the backup."
 
 
 def _compare_catalogue(chosen: Sequence[CollectionRecord], target: Target) -> Iterator[str]:

@@ -5,18 +5,35 @@ A chunk that several backups share is looked at once; a problem with it names al
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from os import cpu_count
 from threading import Event
 
-from holdfast.errors import DamagedBackup, Interrupted
+from holdfast.errors import DamagedBackup, HoldfastError, Interrupted
 from holdfast.repository.chunks import HASH_MODULUS, ChunkRef, document_hash
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
+from holdfast.services.crew import Advanced, Alone, Crew, Work
 
-_AHEAD = 8
+WORTH_A_CREW = 32 * 1024 * 1024
+"""Raw bytes. Less is read before other processes have begun."""
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Chunks to be looked for; with ``read_data``, to be read."""
+
+    refs: tuple[ChunkRef, ...]
+    read_data: bool
+
+
+Problems = tuple[str | None, ...]
+"""What is wrong with each chunk, if anything."""
+VerifyCrew = Crew[Proof, None, Problems]
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,16 @@ class _Chunk:
 
 
 def verify(
-    repository: Repository, manifest: Manifest, *, read_data: bool = False, stop: Event | None = None
+    repository: Repository,
+    manifest: Manifest,
+    *,
+    read_data: bool = False,
+    stop: Event | None = None,
+    crew: VerifyCrew | None = None,
 ) -> VerifyReport:
     """Given a committed manifest, look for every chunk that it needs.
+
+    ``crew`` reads the data of all but a small backup.
 
     Structure (always): lists of chunks can be read, each chunk is in the store, and the sums of counts, bytes and
     hashes are those of the manifest. ``read_data``: each chunk is read, proven by its id, parsed, counted and hashed.
@@ -68,10 +92,12 @@ def verify(
     """
     damage: list[Damage] = []
     needed = _needed(repository, [manifest], damage)
-    return _report(repository, 1, needed, damage, read_data=read_data, stop=stop)
+    return _report(repository, 1, needed, damage, crew, read_data=read_data, stop=stop)
 
 
-def verify_all(repository: Repository, *, read_data: bool = False, stop: Event | None = None) -> VerifyReport:
+def verify_all(
+    repository: Repository, *, read_data: bool = False, stop: Event | None = None, crew: VerifyCrew | None = None
+) -> VerifyReport:
     """The same for every backup of a repository. A manifest that cannot be read is damage too."""
     damage: list[Damage] = []
     manifests = []
@@ -82,7 +108,7 @@ def verify_all(repository: Repository, *, read_data: bool = False, stop: Event |
         except DamagedBackup as error:
             damage.append(Damage(str(error), (backup_id,)))
     needed = _needed(repository, manifests, damage)
-    return _report(repository, len(manifests), needed, damage, read_data=read_data, stop=stop)
+    return _report(repository, len(manifests), needed, damage, crew, read_data=read_data, stop=stop)
 
 
 def _needed(repository: Repository, manifests: Sequence[Manifest], damage: list[Damage]) -> dict[bytes, _Chunk]:
@@ -117,25 +143,54 @@ def _report(
     backups: int,
     needed: dict[bytes, _Chunk],
     damage: list[Damage],
+    crew: VerifyCrew | None,
     *,
     read_data: bool,
     stop: Event | None,
 ) -> VerifyReport:
-    check: Callable[[_Chunk], str | None] = partial(_read if read_data else _look, repository)
-    bytes_read = 0
-    with ThreadPoolExecutor(max_workers=cpu_count() or 2, thread_name_prefix="verify") as pool:
-        for part in _parts(needed.values(), _AHEAD):
-            if stop and stop.is_set():
-                raise Interrupted("The verification was asked to stop.")
-            for chunk, problem in zip(part, pool.map(check, part), strict=True):
-                bytes_read += chunk.ref.logical_bytes if read_data else 0
-                if problem:
-                    damage.append(Damage(f"Collection {chunk.collection!r}: {problem}", tuple(chunk.backups)))
-    return VerifyReport(backups, len(needed), bytes_read, tuple(damage))
+    size = sum(chunk.ref.logical_bytes for chunk in needed.values())
+    alone = Alone(prover(repository, cpu_count() or 2))
+    tasks = (Proof(tuple(refs), read_data) for refs in _parts((chunk.ref for chunk in needed.values()), _AT_ONCE))
+    chosen = crew if crew and read_data and size >= WORTH_A_CREW else alone
+    for task, problems in chosen.work(tasks, lambda *_: None, stop or Event()):
+        if isinstance(problems, HoldfastError):
+            raise problems
+        for ref, problem in zip(task.refs, problems, strict=True):
+            if problem:
+                chunk = needed[ref.id]
+                damage.append(Damage(f"Collection {chunk.collection!r}: {problem}", tuple(chunk.backups)))
+    return VerifyReport(backups, len(needed), size if read_data else 0, tuple(damage))
 
 
-def _parts(chunks: Iterable[_Chunk], size: int) -> Iterator[list[_Chunk]]:
-    iterator = iter(chunks)
+@contextmanager
+def proving_work(
+    opener: Callable[[], AbstractContextManager[Repository]],
+) -> Iterator[Work[Proof, None, Problems]]:
+    """Opens a repository, and proves chunks of it."""
+    with opener() as repository:
+        repository.open()
+        yield prover(repository, 1)
+
+
+def prover(repository: Repository, threads: int) -> Work[Proof, None, Problems]:
+    def work(task: Proof, advanced: Advanced[Proof, None], stop: Event) -> Problems | HoldfastError:
+        del advanced
+        check = partial(_read if task.read_data else _look, repository)
+        if stop.is_set():
+            return Interrupted("The verification was asked to stop.")
+        try:
+            if threads == 1:
+                return tuple(map(check, task.refs))
+            with ThreadPoolExecutor(max_workers=threads, thread_name_prefix="verify") as pool:
+                return tuple(pool.map(check, task.refs))
+        except HoldfastError as error:
+            return error
+
+    return work
+
+
+def _parts(refs: Iterable[ChunkRef], size: int) -> Iterator[list[ChunkRef]]:
+    iterator = iter(refs)
     while part := list(islice(iterator, size)):
         yield part
 
@@ -149,14 +204,13 @@ def _sums(collection: CollectionRecord, refs: list[ChunkRef]) -> Iterator[str]:
         yield "the hash of its documents is not that of the manifest."
 
 
-def _look(repository: Repository, chunk: _Chunk) -> str | None:
-    if repository.chunk_size(chunk.ref.id) is None:
-        return f"chunk {chunk.ref.id.hex()} is missing from {repository.store.address}."
+def _look(repository: Repository, ref: ChunkRef) -> str | None:
+    if repository.chunk_size(ref.id) is None:
+        return f"chunk {ref.id.hex()} is missing from {repository.store.address}."
     return None
 
 
-def _read(repository: Repository, chunk: _Chunk) -> str | None:
-    ref = chunk.ref
+def _read(repository: Repository, ref: ChunkRef) -> str | None:
     try:
         data = repository.read_chunk(ref.id)
         hashed, count = document_hash(data)
