@@ -1,6 +1,6 @@
-"""The servers that stand for clouds, built from Go modules or installed from an npm package on first use.
+"""Programs that tests need: built from Go modules, or installed from an npm package, on first use.
 
-Each folder below `servers/` pins one of them.
+Each folder below `servers/` pins those of one module or package.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from tests.support.cache import cache_directory, install_once
 FOLDERS = Path(__file__).with_name("servers")
 # Without cgo no C compiler is needed; flags from the user's environment must not change what is built.
 _GO_ENV = {"GOWORK": "off", "GOFLAGS": "-mod=readonly", "CGO_ENABLED": "0", "GOTOOLCHAIN": "local"}
-_GO_BUILD = ("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o")
+_GO_BUILD = ("go", "build", "-trimpath", "-buildvcs=false", "-ldflags")
 _NPM_INSTALL = ("npm", "ci", "--ignore-scripts", "--omit=dev", "--no-audit", "--no-fund", "--loglevel=error")
 
 
@@ -25,12 +25,21 @@ class ServerError(Exception):
 
 def go_program(name: str, package: str) -> Path:
     """A program of the Go module in the folder `name`. ServerError if it cannot be built."""
+    return go_programs(name, {name: package}) / name
+
+
+def go_programs(name: str, packages: Mapping[str, str], flags: str = "") -> Path:
+    """The directory with the programs of the Go module in the folder `name`, each built from its package.
+
+    `flags` are more of them for the linker. ServerError if one cannot be built.
+    """
 
     def build(directory: Path) -> None:
-        command = [*_GO_BUILD, str(directory / name), package]
-        _run(command, name, FOLDERS / name, "Go 1.26 or newer", _GO_ENV)
+        for program, package in packages.items():
+            command = [*_GO_BUILD, f"-s -w {flags}".strip(), "-o", str(directory / program), package]
+            _run(command, name, FOLDERS / name, "Go 1.26 or newer", _GO_ENV)
 
-    return _installed(name, build) / name
+    return _installed(name, build)
 
 
 def npm_script(name: str, script: str) -> Path:
