@@ -46,6 +46,10 @@ e2e: setup cluster-up ## Tests of the operator in a real Kubernetes, installed b
 	$(call say,End-to-end tests)
 	@$(BIN)/python -m pytest tests/e2e
 
+.PHONY: bench
+bench: setup ## Measure speed, size and memory, and write the table in bench/README.md (about 15 minutes)
+	@$(BIN)/python -m bench
+
 .PHONY: check
 check: lint types chart-lint ## Lint, types, import rules, chart
 
