@@ -7,6 +7,7 @@
     │   ├── InvalidSpec                      a policy, a run or an option makes no sense
     │   ├── InvalidUri                       a MongoDB URI or a repository address cannot be read
     │   ├── SecretMissing                    a Secret, or a key in it, is not there
+    │   ├── VolumeMissing                    a PersistentVolumeClaim is not there, or has lost its volume
     │   ├── AuthenticationFailed             the server refused the user or the password
     │   ├── NotAuthorized                    the user is known but lacks a privilege
     │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
@@ -66,6 +67,10 @@ class InvalidUri(InvalidInput):
 
 class SecretMissing(InvalidInput):
     reason = "SecretMissing"
+
+
+class VolumeMissing(InvalidInput):
+    reason = "VolumeMissing"
 
 
 class AuthenticationFailed(InvalidInput):

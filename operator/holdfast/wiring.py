@@ -1,8 +1,8 @@
 """The one place where use cases meet adapters."""
 
 import os
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,26 @@ from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Member, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
-from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
-from holdfast.specs.worker import KEY_FILE, URI_FILE
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.references import KeySecretRef, UriSecretRef
+from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
+from holdfast.specs.store_access import (
+    CA_FILE,
+    ENCRYPTION,
+    KEY_FILE,
+    SOURCE,
+    STORE,
+    STORE_CA,
+    URI_FILE,
+    VOLUME,
+    bucket_address,
+    bucket_settings,
+    claim_words,
+    credentials_words,
+    mounted_secrets,
+)
 from holdfast.stores.addresses import KINDS, place_in
+from holdfast.stores.bucket_errors import Words
 from holdfast.stores.buckets import open_bucket
 from holdfast.stores.files import FileStore
 from holdfast.stores.mongodb import MongoStore
@@ -128,30 +145,73 @@ def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = Non
 def open_for_policy(
     policy: BackupPolicy, *, mounts: Path, member: Member | None = None
 ) -> Iterator[tuple[MongoSource, Repository]]:
-    """What a policy backs up and where to, by the URIs that the kubelet has mounted from its Secrets.
+    """What a policy backs up and where to, with what the kubelet has mounted: its Secrets, and a volume.
 
-    SecretMissing where it could mount nothing; else what ``open_source`` and ``open_mongodb_store`` raise.
+    SecretMissing where it could mount nothing; else what ``open_source`` and the store raise.
     """
-    spec, storage = policy.spec, policy.spec.storage.mongodb
+    spec = policy.spec
     origin = _secret_origin(policy, spec.source.uri_secret_ref)
-    uri = read_uri(mounts / "source" / URI_FILE, origin=origin)
+    uri = read_uri(mounts / SOURCE / URI_FILE, origin=origin)
     preference = spec.source.read_preference
     with closing(
         open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
     ) as source:
-        database = storage.database if storage else None
-        if spec.store_secret:
-            store_origin = _secret_origin(policy, spec.store_secret)
-            store_uri = read_uri(mounts / "store" / URI_FILE, origin=store_origin)
-            store = open_mongodb_store(store_uri, database, origin=store_origin)
-        else:
-            store = open_mongodb_store(uri, database or source.database, origin=origin)
+        store = _store_of(policy, mounts, beside=source, uri=uri)
         key = None
         if spec.encryption:
             key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
-            key = read_key(mounts / "encryption" / KEY_FILE, origin=key_origin)
+            key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
         with closing(open_repository(store, level=spec.compression.level, key=key)) as repository:
             yield source, repository
+
+
+def _store_of(policy: BackupPolicy, mounts: Path, *, beside: MongoSource, uri: str) -> Store:
+    """The store that a policy names; ``beside`` is its source, at ``uri``."""
+    storage = policy.spec.storage.chosen
+    if isinstance(storage, VolumeStorage):
+        return FileStore.on_volume(mounts / VOLUME, storage.path or "", name=claim_words(policy, storage))
+    if not isinstance(storage, MongoStorage):
+        return _bucket_of(policy, storage, mounts)
+    if storage.uri_secret_ref is None:
+        origin = _secret_origin(policy, policy.spec.source.uri_secret_ref)
+        return open_mongodb_store(uri, storage.database or beside.database, origin=origin)
+    origin = _secret_origin(policy, storage.uri_secret_ref)
+    return open_mongodb_store(read_uri(mounts / STORE / URI_FILE, origin=origin), storage.database, origin=origin)
+
+
+def _bucket_of(policy: BackupPolicy, storage: BucketStorage, mounts: Path) -> Store:
+    secrets = mounted_secrets(policy)
+    settings = {**os.environ, **bucket_settings(storage)}
+    if STORE in secrets:
+        settings |= _mounted_credentials(policy, mounts)
+    if STORE_CA in secrets:
+        bundle = mounts / STORE_CA / CA_FILE
+        if not bundle.is_file():
+            raise _not_mounted(policy, STORE_CA, ())
+        settings["AWS_CA_BUNDLE"] = str(bundle)
+    words = Words(credentials_words(policy), region="spec.storage.s3.region", authority="spec.storage.s3.caSecretRef")
+    return open_bucket(place_in(bucket_address(storage)), settings, words)
+
+
+def _mounted_credentials(policy: BackupPolicy, mounts: Path) -> dict[str, str]:
+    """What the Secret of a bucket holds, by the names of the usual variables. SecretMissing if that will not do."""
+    found = {}
+    for file in mounted_secrets(policy)[STORE].files.values():
+        with suppress(OSError, UnicodeDecodeError):
+            # A line break at its end belongs to whoever wrote the file that the Secret was made from.
+            found[file] = (mounts / STORE / file).read_text(encoding="utf-8").strip()
+    found = {name: value for name, value in found.items() if value}
+    if mounted_secrets(policy)[STORE].lacking(found):
+        raise _not_mounted(policy, STORE, found)
+    return found
+
+
+def _not_mounted(policy: BackupPolicy, folder: str, found: Iterable[str]) -> SecretMissing:
+    secret = mounted_secrets(policy)[folder]
+    where = f"Secret {policy.metadata.namespace}/{secret.name}"
+    return SecretMissing(
+        f"{where} cannot be read, or has no {' and no '.join(secret.lacking(found))}.", hint="Check its name and keys."
+    )
 
 
 def _secret_origin(policy: BackupPolicy, ref: UriSecretRef | KeySecretRef) -> str:

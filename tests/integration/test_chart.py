@@ -147,7 +147,8 @@ def test_the_operator_holds_what_it_grants_to_the_worker(render: Render) -> None
     [operator] = [one for one in of_kind(render(), "ClusterRole") if one["metadata"]["name"].endswith(":holdfast")]
     assert set(rules(role(policy))) <= set(rules(operator))
     assert not {verb for _, _, verb in rules(operator)} & {"escalate", "bind", "impersonate"}
-    assert {verb for _, resource, verb in rules(operator) if resource == "secrets"} == {"get"}
+    for only_looked_at in ("secrets", "persistentvolumeclaims"):
+        assert {verb for _, resource, verb in rules(operator) if resource == only_looked_at} == {"get"}
 
 
 def test_people_get_rights_by_the_clusters_own_roles(render: Render) -> None:

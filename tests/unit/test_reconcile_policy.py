@@ -1,5 +1,6 @@
 """A policy becomes rights and a CronJob, says how it stands, and is silent when nothing changed."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from holdfast.ports import (
     ROLE_BINDING,
     SECRET,
     SERVICE_ACCOUNT,
+    VOLUME_CLAIM,
     Kind,
     KubeObject,
 )
@@ -184,10 +186,10 @@ def test_what_only_a_person_can_mend_counts_as_stalled_until_it_is_mended(
 ) -> None:
     cluster.put(BACKUP_POLICY, policy_body(schedule={"cron": "bad"}))
     reconcile(cluster, clock)
-    assert {condition["type"] for condition in status_of(cluster)["conditions"]} == {"Ready", "Stalled"}
+    assert {condition["type"] for condition in status_of(cluster)["conditions"]} >= {"Ready", "Stalled"}
     change_spec(cluster, schedule={"cron": "0 2 * * *"})
     reconcile(cluster, clock)
-    assert {condition["type"] for condition in status_of(cluster)["conditions"]} == {"Ready"}
+    assert "Stalled" not in {condition["type"] for condition in status_of(cluster)["conditions"]}
 
 
 @pytest.mark.parametrize(
@@ -230,6 +232,100 @@ def test_the_secret_of_a_store_of_its_own_is_checked_too(cluster: FakeCluster, c
         "SecretMissing",
         "There is no Secret default/vault. Create it, with key MONGODB_URI.",
     )
+
+
+def put_secret(cluster: FakeCluster, name: str, **data: str) -> None:
+    encoded = {key: b64encode(value.encode()).decode() for key, value in data.items()}
+    cluster.put(SECRET, {"metadata": {"name": name, "namespace": NAMESPACE}, "data": encoded})
+
+
+S3 = {"s3": {"bucket": "backups", "credentialsSecretRef": {"name": "keys"}, "caSecretRef": {"name": "ca"}}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "authority", "said"),
+    [
+        (None, {}, "no Secret default/keys. Create it, with key AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."),
+        ({"AWS_ACCESS_KEY_ID": "x"}, {}, "Secret default/keys has no key AWS_SECRET_ACCESS_KEY."),
+        ({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": ""}, {}, "has nothing under AWS_SECRET_ACCESS_KEY."),
+        ({"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "hunter2"}, {}, "Secret default/ca has no key ca.crt."),
+    ],
+)
+def test_what_a_bucket_needs_and_is_not_there_is_said(
+    cluster: FakeCluster, clock: FakeClock, keys: dict[str, str] | None, authority: dict[str, str], said: str
+) -> None:
+    if keys is not None:
+        put_secret(cluster, "keys", **keys)
+    put_secret(cluster, "ca", **authority)
+    cluster.put(BACKUP_POLICY, policy_body(storage=S3))
+    assert reconcile(cluster, clock) is not None, "a Secret may come: look again soon"
+    assert ready(cluster)[:2] == ("False", "SecretMissing")
+    assert said in ready(cluster)[2]
+
+
+def test_a_policy_with_all_that_its_bucket_needs_is_ready(cluster: FakeCluster, clock: FakeClock) -> None:
+    put_secret(cluster, "keys", AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="hunter2")
+    put_secret(cluster, "ca", **{"ca.crt": "PEM"})
+    cluster.put(BACKUP_POLICY, policy_body(storage=S3))
+    reconcile(cluster, clock)
+    assert ready(cluster)[0] == "True"
+
+
+def test_a_claim_that_is_missing_or_lost_is_said(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(BACKUP_POLICY, policy_body(storage={"volume": {"claimName": "backups"}}))
+    assert reconcile(cluster, clock) is not None, "a claim may come: look again soon"
+    assert ready(cluster)[:2] == ("False", "VolumeMissing")
+    assert "There is no PersistentVolumeClaim default/backups." in ready(cluster)[2]
+    claim = {"metadata": {"name": "backups", "namespace": NAMESPACE}, "status": {"phase": "Lost"}}
+    body = cluster.put(VOLUME_CLAIM, claim)
+    reconcile(cluster, clock)
+    assert "default/backups has lost its volume." in ready(cluster)[2]
+    # Pending is good: its volume may be made when the first pod asks for it.
+    cluster.patch_status(VOLUME_CLAIM, body, {"phase": "Pending"})
+    reconcile(cluster, clock)
+    assert ready(cluster)[0] == "True"
+
+
+def shared_failure_domain(cluster: FakeCluster) -> tuple[str, str]:
+    conditions = {condition["type"]: condition for condition in status_of(cluster)["conditions"]}
+    return conditions["SharedFailureDomain"]["status"], conditions["SharedFailureDomain"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("vault", "status", "reason"),
+    [
+        ("mongodb://app:hunter2@db.example.org/vault", "True", "SameServer"),
+        ("mongodb://app:hunter2@vault.example.org/vault", "False", "OtherServer"),
+    ],
+)
+def test_backups_in_the_server_that_they_protect_are_told_by_a_condition_and_taken_all_the_same(
+    cluster: FakeCluster, clock: FakeClock, vault: str, status: str, reason: str
+) -> None:
+    cluster.put(BACKUP_POLICY, policy_body())
+    reconcile(cluster, clock)
+    assert shared_failure_domain(cluster) == ("True", "BesideSource")
+    assert ready(cluster)[0] == "True"
+    cluster.put(SECRET, secret_body(vault, name="vault"))
+    change_spec(cluster, storage={"mongodb": {"uriSecretRef": {"name": "vault"}}})
+    reconcile(cluster, clock)
+    assert shared_failure_domain(cluster) == (status, reason)
+    assert ready(cluster)[0] == "True"
+
+
+def test_what_backups_share_is_unknown_while_a_secret_is_missing(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(BACKUP_POLICY, policy_body(storage={"mongodb": {"uriSecretRef": {"name": "vault"}}}))
+    reconcile(cluster, clock)
+    assert shared_failure_domain(cluster) == ("Unknown", "NotKnown")
+
+
+def test_a_policy_that_says_nothing_of_storage_keeps_backups_beside_the_source(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    body = policy_body()
+    body["spec"].pop("storage", None)
+    cluster.put(BACKUP_POLICY, body)
+    reconcile(cluster, clock)
+    assert shared_failure_domain(cluster) == ("True", "BesideSource")
 
 
 def test_a_suspended_policy_is_ready_and_has_no_next_time(cluster: FakeCluster, clock: FakeClock) -> None:

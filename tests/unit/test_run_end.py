@@ -49,6 +49,12 @@ def test_a_job_between_two_tries_is_left_alone() -> None:
         (replace(POD, waiting_reason="ErrImageNeverPull"), "ImagePullFailed", "ErrImageNeverPull"),
         (replace(POD, waiting_reason="InvalidImageName"), "ImagePullFailed", "Check its name"),
         (replace(POD, unschedulable="0/3 nodes are available"), "Unschedulable", "spec.job.resources"),
+        (replace(POD, unschedulable='persistentvolumeclaim "x" not found'), "Unschedulable", "spec.storage.volume"),
+        (
+            replace(POD, unschedulable="unbound immediate PersistentVolumeClaims"),
+            "Unschedulable",
+            "spec.storage.volume",
+        ),
         (
             replace(POD, waiting_reason="CreateContainerConfigError", waiting_message="no user"),
             "ConfigError",

@@ -97,6 +97,32 @@ def test_secrets_are_mounted_by_reference_and_may_be_missing() -> None:
     assert all("secretKeyRef" not in str(entry) for entry in pod["containers"][0]["env"])
 
 
+def test_the_credentials_of_a_bucket_are_mounted_and_in_no_environment() -> None:
+    pod = pod_of(policy_model(storage={"s3": {"bucket": "backups", "credentialsSecretRef": {"name": "keys"}}}))
+    [secret] = [volume["secret"] for volume in pod["volumes"] if volume["name"] == "store"]
+    assert (secret["secretName"], secret["optional"]) == ("keys", True)
+    assert {"key": "AWS_SECRET_ACCESS_KEY", "path": "AWS_SECRET_ACCESS_KEY"} in secret["items"]
+    assert "AWS" not in str(pod["containers"][0]["env"])
+
+
+def test_a_volume_is_mounted_to_be_written_and_its_owners_are_set_once() -> None:
+    pod = pod_of(policy_model(storage={"volume": {"claimName": "backups", "path": "team"}}))
+    assert {"name": "volume", "persistentVolumeClaim": {"claimName": "backups"}} in pod["volumes"]
+    [mount] = [mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "volume"]
+    assert mount == {"name": "volume", "mountPath": "/var/run/holdfast/volume"}
+    assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+def test_a_platform_gives_the_worker_its_identity_by_annotations_and_labels() -> None:
+    annotations = {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/backups"}
+    labels = {"azure.workload.identity/use": "true", "holdfast.dev/policy": "another"}
+    policy = policy_model(job={"serviceAccountAnnotations": annotations, "podLabels": labels})
+    template = cron_job(policy, IMAGE)["spec"]["jobTemplate"]["spec"]["template"]
+    assert access.service_account(policy)["metadata"]["annotations"] == annotations
+    assert template["metadata"]["labels"]["azure.workload.identity/use"] == "true"
+    assert template["metadata"]["labels"]["holdfast.dev/policy"] == "shop", "what the operator looks for stays"
+
+
 def test_the_wishes_of_the_policy_reach_the_pod() -> None:
     job = {
         "image": "mirror/holdfast:2",

@@ -207,10 +207,10 @@ def _waiting(job: JobState, pods: Sequence[PodState]) -> tuple[datetime, str, st
 
 def _not_started(pod: PodState) -> tuple[str, str]:
     if pod.unschedulable:
-        return "Unschedulable", (
-            f"No node takes the worker's pod: {_quote(pod.unschedulable)} "
-            "Check spec.job.resources, nodeSelector and tolerations against the nodes."
-        )
+        advice = "Check spec.job.resources, nodeSelector and tolerations against the nodes."
+        if "persistentvolumeclaim" in pod.unschedulable.lower():
+            advice = "Check spec.storage.volume.claimName, and what its volume waits for."
+        return "Unschedulable", f"No node takes the worker's pod: {_quote(pod.unschedulable)} {advice}"
     if pod.waiting_reason in IMAGE_REASONS:
         detail = f" {_quote(pod.waiting_message)}" if pod.waiting_message else ""
         return "ImagePullFailed", (

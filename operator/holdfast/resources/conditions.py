@@ -41,10 +41,13 @@ def set_condition(conditions: Sequence[Condition], new: Condition) -> tuple[Cond
     return tuple(kept) if found else (*kept, new)
 
 
-def condition(type_: str, holds: bool, reason: str, message: str, *, now: datetime, generation: int) -> Condition:
+def condition(
+    type_: str, holds: bool | None, reason: str, message: str, *, now: datetime, generation: int
+) -> Condition:
+    """A condition that holds, does not, or of which that is not known (None)."""
     return Condition(
         type=type_,
-        status="True" if holds else "False",
+        status="Unknown" if holds is None else "True" if holds else "False",
         reason=reason,
         message=message[:MESSAGE_LIMIT],
         last_transition_time=now,

@@ -98,7 +98,13 @@ class JobTemplate(Spec):
         str | None, Field(description="Priority class of the worker's pods.", min_length=1)
     ] = None
     service_account_annotations: dict[str, str] = Field(
-        default={}, description="Annotations of the worker's ServiceAccount."
+        default={},
+        description="Annotations of the worker's ServiceAccount, such as eks.amazonaws.com/role-arn, by which the "
+        "platform gives it an identity.",
+    )
+    pod_labels: dict[str, str] = Field(
+        default={},
+        description='Labels of the worker\'s pods beside ours, such as azure.workload.identity/use: "true".',
     )
 
     def tolerations_on_wire(self) -> list[dict[str, Any]]:

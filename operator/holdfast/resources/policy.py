@@ -10,32 +10,15 @@ from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.job import JobTemplate
+from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
+from holdfast.resources.storage import ONE_KIND, MongoStorage, StorageSpec
 
 KIND = "BackupPolicy"
 
 NAME_LIMIT = 52
 """A CronJob takes the policy's name, and appends eleven characters for its Jobs."""
 
-SecretName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
-SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 Glob = Annotated[str, Field(min_length=1, max_length=255)]
-DatabaseName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^/\\. \"$*<>:|?]+$")]
-
-
-class UriSecretRef(Spec):
-    """A key of a Secret in the policy's namespace that holds a MongoDB URI."""
-
-    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
-    key: Annotated[SecretKey, Field(description="The key in the Secret that holds the MongoDB URI.")] = "MONGODB_URI"
-
-
-class KeySecretRef(Spec):
-    """A key of a Secret in the policy's namespace that holds an encryption key."""
-
-    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
-    key: Annotated[SecretKey, Field(description="The key in the Secret that holds what `holdfast keygen` wrote.")] = (
-        "HOLDFAST_KEY"
-    )
 
 
 class ReadPreference(StrEnum):
@@ -122,31 +105,6 @@ class ScheduleSpec(Spec):
     ] = 3600
 
 
-class MongoStorage(Spec):
-    """Backups as documents in the collections `backupmetadatas` and `backupdatas` of a MongoDB database."""
-
-    uri_secret_ref: Annotated[
-        UriSecretRef | None,
-        Field(description="Where the MongoDB URI of the store is. Default: that of the source."),
-    ] = None
-    database: Annotated[
-        DatabaseName | None,
-        Field(
-            description="The database that holds the backups. Default: the one in the URI of the store's own "
-            "Secret; beside the source, the source's."
-        ),
-    ] = None
-
-
-class StorageSpec(Spec):
-    """Where the backups are kept: exactly one kind of store."""
-
-    mongodb: Annotated[
-        MongoStorage | None,
-        Field(description="Keep backups in MongoDB. `{}` keeps them beside the source, in its own database."),
-    ] = None
-
-
 class CompressionSpec(Spec):
     """How backups are compressed (Zstandard)."""
 
@@ -173,28 +131,19 @@ class BackupPolicySpec(Spec):
     storage: Annotated[
         StorageSpec,
         Field(
-            description="Where the backups are kept: exactly one kind of store.",
-            json_schema_extra={
-                "x-kubernetes-validations": [
-                    {
-                        "rule": "[has(self.mongodb)].filter(set, set).size() == 1",
-                        "message": "storage takes exactly one kind of store: mongodb",
-                    }
-                ]
-            },
+            description="Where the backups are kept: exactly one kind of store. Default: `mongodb: {}`, beside the "
+            "source.",
+            # Not a default of the schema: it would be stored, and forbid to name another kind later.
+            default_factory=lambda: StorageSpec(mongodb=MongoStorage()),
+            json_schema_extra={"x-kubernetes-validations": [ONE_KIND]},
         ),
-    ] = StorageSpec(mongodb=MongoStorage())
+    ]
     compression: Annotated[CompressionSpec, Field(description="How backups are compressed.")] = CompressionSpec()
     encryption: Annotated[
         EncryptionSpec | None,
         Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
     ] = None
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
-
-    @property
-    def store_secret(self) -> UriSecretRef | None:
-        """The Secret of a store of its own, or None where backups lie beside the source."""
-        return self.storage.mongodb.uri_secret_ref if self.storage.mongodb else None
 
 
 class LastRun(Status):
@@ -226,7 +175,8 @@ class BackupPolicyStatus(Status):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            description="Ready: the schedule is in force and what the worker needs is there.",
+            description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
+            "backups lie in the very server that they protect.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -4,22 +4,18 @@ Idempotent, and silent when nothing changed. An invalid spec leaves the last goo
 must not stop backups.
 """
 
-from base64 import b64decode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.schedule import Schedule, parse_schedule
-from holdfast.errors import HoldfastError, InvalidSpec, SecretMissing, Unavailable
+from holdfast.errors import HoldfastError, InvalidSpec, Unavailable
 from holdfast.ports import (
     BACKUP_POLICY,
     CRON_JOB,
     ROLE,
     ROLE_BINDING,
-    SECRET,
     SERVICE_ACCOUNT,
     Clock,
     Cluster,
@@ -27,10 +23,12 @@ from holdfast.ports import (
     KubeObject,
 )
 from holdfast.resources.conditions import condition, find_condition, set_condition
-from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus, KeySecretRef, UriSecretRef
+from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
+from holdfast.services.check_needs import Needs
 from holdfast.services.last_runs import last_runs
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
+from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN, Sharing
 from holdfast.specs.run_status import STALLED
 from holdfast.specs.worker import WorkerImage, cron_job
 
@@ -66,23 +64,24 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
     now = clock()
     schedule: Schedule | None = None
     policy: BackupPolicy | None = None
+    sharing: Sharing | None = None
     try:
         policy = parse_policy(body)
         schedule = _check(policy)
+        needs = Needs(cluster, policy)
+        sharing = needs.sharing()
         _apply_all(cluster, policy, image)
-        _check_secrets(cluster, policy)
+        needs.check()
         verdict = _in_force(policy)
     except Unavailable:
         raise
     except HoldfastError as error:
         verdict = _Verdict(False, error.reason, str(error), lasting=isinstance(error, (InvalidSpec, NameTaken)))
-    _write(cluster, body, policy, verdict, schedule, now)
+    _write(cluster, body, policy, verdict, sharing, schedule, now)
     return None if verdict.ready else LOOK_AGAIN
 
 
 def _check(policy: BackupPolicy) -> Schedule:
-    if policy.spec.storage.mongodb is None:
-        raise InvalidSpec("spec.storage: no kind of store is given.", hint="Give mongodb: {} for beside the source.")
     return parse_schedule(policy.spec.schedule.cron, policy.spec.schedule.time_zone)
 
 
@@ -132,51 +131,12 @@ def covers(existing: Any, wanted: Any) -> bool:
     return bool(existing == wanted)
 
 
-def _check_secrets(cluster: Cluster, policy: BackupPolicy) -> None:
-    """SecretMissing, InvalidUri or InvalidSpec if the worker could not use what the Secrets hold."""
-    spec = policy.spec
-    database = _secret_database(cluster, policy, spec.source.uri_secret_ref)
-    if not (spec.source.database or database):
-        raise InvalidSpec(
-            "No database is named, neither in spec.source.database nor in the MongoDB URI.",
-            hint="Name it in one of them.",
-        )
-    if spec.store_secret:
-        _secret_database(cluster, policy, spec.store_secret)
-    if spec.encryption:
-        # Only that it is there: whether it is a key, and the right one, the worker says.
-        _secret_value(cluster, policy, spec.encryption.key_secret_ref)
-
-
-def _secret_value(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef | KeySecretRef) -> str:
-    """What a Secret holds under a key, still in base64. SecretMissing if it is not there."""
-    namespace = policy.metadata.namespace
-    secret = cluster.get(SECRET, namespace, ref.name)
-    if secret is None:
-        raise SecretMissing(f"There is no Secret {namespace}/{ref.name}.", hint=f"Create it, with key {ref.key}.")
-    encoded = (secret.get("data") or {}).get(ref.key)
-    if encoded is None:
-        raise SecretMissing(
-            f"Secret {namespace}/{ref.name} has no key {ref.key}.", hint="Add it, or name another key in the policy."
-        )
-    return str(encoded)
-
-
-def _secret_database(cluster: Cluster, policy: BackupPolicy, ref: UriSecretRef) -> str | None:
-    encoded, namespace = _secret_value(cluster, policy, ref), policy.metadata.namespace
-    where = f"Key {ref.key} of Secret {namespace}/{ref.name}"
-    try:
-        uri = b64decode(encoded).decode()
-    except (Base64Error, UnicodeDecodeError):
-        uri = "?"
-    return uri_database(uri, where)
-
-
 def _write(
     cluster: Cluster,
     body: KubeObject,
     policy: BackupPolicy | None,
     verdict: _Verdict,
+    sharing: Sharing | None,
     schedule: Schedule | None,
     now: datetime,
 ) -> None:
@@ -185,6 +145,11 @@ def _write(
     before = find_condition(old.conditions, READY)
     ready = condition(READY, verdict.ready, verdict.reason, verdict.message, now=now, generation=generation)
     conditions = set_condition(old.conditions, ready)
+    if sharing is not None:
+        shared = condition(
+            SHARED_FAILURE_DOMAIN, sharing.shared, sharing.reason, sharing.message, now=now, generation=generation
+        )
+        conditions = set_condition(conditions, shared)
     if verdict.lasting:
         stalled = condition(STALLED, True, verdict.reason, verdict.message, now=now, generation=generation)
         conditions = set_condition(conditions, stalled)

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from holdfast.ports import KubeObject
-from holdfast.resources.policy import BackupPolicy, KeySecretRef, UriSecretRef
+from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.resources.storage import VolumeStorage
 from holdfast.specs.metadata import owned_metadata
 from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, WORKER_CONTAINER, job_of_run, worker_account, worker_labels
+from holdfast.specs.store_access import VOLUME, MountedSecret, mounted_secrets
 
 USER = 65532
 MOUNT_ROOT = "/var/run/holdfast"
-URI_FILE = "uri"
-KEY_FILE = "key"
 GRACE_SECONDS = 60
 
 FINAL_EXIT_CODES = [1, 2, 3]
@@ -88,7 +88,7 @@ def _job_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
             ]
         },
         "template": {
-            "metadata": {"labels": worker_labels(policy.metadata.name)},
+            "metadata": {"labels": {**job.pod_labels, **worker_labels(policy.metadata.name)}},
             "spec": _pod_spec(policy, image, run),
         },
     }
@@ -96,7 +96,7 @@ def _job_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
 
 def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> KubeObject:
     job = policy.spec.job
-    mounts = _mounts(policy)
+    mounts, storage = mounted_secrets(policy), policy.spec.storage.chosen
     pod: KubeObject = {
         "restartPolicy": "Never",
         "serviceAccountName": worker_account(policy.metadata.name),
@@ -132,9 +132,14 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
         ],
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
-            *({"name": name, "secret": _secret(ref)} for name, ref in mounts.items()),
+            *({"name": name, "secret": _secret(mount)} for name, mount in mounts.items()),
         ],
     }
+    if isinstance(storage, VolumeStorage):
+        pod["volumes"].append({"name": VOLUME, "persistentVolumeClaim": {"claimName": storage.claim_name}})
+        pod["containers"][0]["volumeMounts"].append({"name": VOLUME, "mountPath": f"{MOUNT_ROOT}/{VOLUME}"})
+        # Else each start would walk through the whole repository to set its group.
+        pod["securityContext"]["fsGroupChangePolicy"] = "OnRootMismatch"
     if job.node_selector:
         pod["nodeSelector"] = dict(job.node_selector)
     if job.tolerations:
@@ -144,22 +149,13 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
     return pod
 
 
-def _mounts(policy: BackupPolicy) -> dict[str, UriSecretRef | KeySecretRef]:
-    mounts: dict[str, UriSecretRef | KeySecretRef] = {"source": policy.spec.source.uri_secret_ref}
-    if store := policy.spec.store_secret:
-        mounts["store"] = store
-    if encryption := policy.spec.encryption:
-        mounts["encryption"] = encryption.key_secret_ref
-    return mounts
-
-
-def _secret(ref: UriSecretRef | KeySecretRef) -> dict[str, Any]:
+def _secret(mount: MountedSecret) -> dict[str, Any]:
     # Optional: with a Secret or key that is missing the pod starts and says so, and does not hang in its creation.
     return {
-        "secretName": ref.name,
+        "secretName": mount.name,
         "optional": True,
         "defaultMode": 0o440,
-        "items": [{"key": ref.key, "path": KEY_FILE if isinstance(ref, KeySecretRef) else URI_FILE}],
+        "items": [{"key": key, "path": file} for key, file in mount.files.items()],
     }
 
 

@@ -28,14 +28,21 @@ _CONNECTION = {"Connect": "no connection", "Timeout": "no answer in time"}
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """What messages say of a bucket; ``credentials``, ``region`` and ``authority`` tell which variables set those."""
+class Words:
+    """Where credentials, the region and a private authority are set: variables, or fields of a policy."""
 
-    address: str
-    name: str
     credentials: str
     region: str = ""
     authority: str = ""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """What messages say of a bucket."""
+
+    address: str
+    name: str
+    words: Words
 
     def missing(self) -> InvalidSpec:
         return InvalidSpec(
@@ -61,7 +68,9 @@ class Bucket:
                 f"{self.address} refuses requests whose time is wrong ({code}).", hint="Set the clock of this machine."
             )
         if code in _REGION or "incorrectly configured region" in text:
-            return InvalidSpec(f"{self.address} is in another region.", hint=f"Set {self.region or 'its region'}.")
+            return InvalidSpec(
+                f"{self.address} is in another region.", hint=f"Set {self.words.region or 'its region'}."
+            )
         if status not in _BUSY and (refusal := self._refusal(text, status, code)):
             return refusal
         return self._unavailable(text, status, code)
@@ -70,11 +79,11 @@ class Bucket:
         if _TOKEN.search(text):
             return AuthenticationFailed(
                 f"There are no credentials for {self.address}: none are set, and no role gives any.",
-                hint=f"Set {self.credentials}.",
+                hint=f"Set {self.words.credentials}.",
             )
         if code in _CREDENTIALS or status == "401" or _AZURE_CREDENTIALS in text:
             return AuthenticationFailed(
-                f"{self.address} refuses the credentials ({code or status}).", hint=f"Check {self.credentials}."
+                f"{self.address} refuses the credentials ({code or status}).", hint=f"Check {self.words.credentials}."
             )
         if status == "403":
             return NotAuthorized(
@@ -89,10 +98,8 @@ class Bucket:
             reason = f"{code} ({status})" if code else f"status {status}"
         elif "certificate" in text.lower():
             reason = "its certificate is not trusted"
-            if self.authority:
-                hint = (
-                    f"If a private authority signed it, let {self.authority} name a file with that one's certificate."
-                )
+            if self.words.authority:
+                hint = f"If a private authority signed it, let {self.words.authority} name that one's certificate."
         else:
             reason = _CONNECTION.get(_first(_KIND, text), "the connection broke off")
         return StoreUnavailable(f"{self.address} does not answer as it should: {reason}.", hint=hint)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
 from holdfast.errors import InvalidSpec, InvalidUri
 from holdfast.stores.addresses import Place
-from holdfast.stores.bucket_errors import Bucket
+from holdfast.stores.bucket_errors import Bucket, Words
 from holdfast.stores.objects import Client, ObjectStore
 
 _RETRY: Any = {
@@ -32,10 +32,11 @@ class _Service:
     client: type[Client]
     variables: tuple[str, ...]
     endpoints: tuple[str, ...]
-    credentials: str
     options: Mapping[str, Any]
-    authority: str = ""
-    region: str = ""
+    words: Words
+    """``authority`` is also the variable that is read."""
+    host_style: str = ""
+    """The variable that says whether the bucket is named in the host."""
 
 
 _SERVICES = {
@@ -44,13 +45,17 @@ _SERVICES = {
         variables=(
             "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION",
             "AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_METADATA_ENDPOINT",
+            "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
         ),
         endpoints=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-        credentials="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of this pod",
         # One request for each object: some servers have no bulk deletion, and we delete one at a time.
         options={"disable_bulk_delete": True},
-        authority="AWS_CA_BUNDLE",
-        region="AWS_REGION",
+        words=Words(
+            credentials="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of this pod",
+            region="AWS_REGION",
+            authority="AWS_CA_BUNDLE",
+        ),
+        host_style="AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
     ),
     "gs": _Service(
         client=GCSStore,
@@ -59,8 +64,8 @@ _SERVICES = {
             "GOOGLE_BEARER_TOKEN",
         ),
         endpoints=("GOOGLE_BASE_URL",),
-        credentials="GOOGLE_APPLICATION_CREDENTIALS, or the service account of this pod",
         options={},
+        words=Words("GOOGLE_APPLICATION_CREDENTIALS, or the service account of this pod"),
     ),
     "az": _Service(
         client=AzureStore,
@@ -69,32 +74,35 @@ _SERVICES = {
             "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_AUTHORITY_HOST",
         ),
         endpoints=("AZURE_STORAGE_ENDPOINT", "AZURE_ENDPOINT"),
-        credentials="AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or the identity of this pod",
         options={},
+        words=Words("AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or the identity of this pod"),
     ),
 }  # fmt: skip
 
 
-def open_bucket(place: Place, settings: Mapping[str, str]) -> ObjectStore:
+def open_bucket(place: Place, settings: Mapping[str, str], words: Words | None = None) -> ObjectStore:
     """The store at ``place``. ``settings`` are environment variables, or what a Secret holds under the same names.
 
-    The client looks into the process's environment for what they leave out. InvalidSpec if they make no sense or there
-    is no such bucket, InvalidUri for a bad endpoint; else the errors of ObjectStore.
+    The client looks into the process's environment for what they leave out. ``words`` say where a person sets them, if
+    not by those variables. InvalidSpec if they make no sense or there is no such bucket, InvalidUri for a bad endpoint;
+    else the errors of ObjectStore.
     """
     service = _SERVICES[place.kind]
+    words = words or service.words
     endpoint_variable = next((name for name in service.endpoints if settings.get(name)), "")
     endpoint = _endpoint(endpoint_variable, settings.get(endpoint_variable, ""))
     address = f"{place} at {endpoint}" if endpoint else str(place)
     config = {name.lower(): settings[name] for name in service.variables if settings.get(name)}
     if endpoint:
-        config[service.endpoints[-1].lower()] = endpoint
+        in_host = settings.get(service.host_style, "").lower() == "true"
+        config[service.endpoints[0].lower()] = _with_bucket(endpoint, place.bucket) if in_host else endpoint
     options: dict[str, Any] = {
         "timeout": _REQUEST,
         "connect_timeout": _CONNECT,
         "allow_http": endpoint.startswith("http://"),
     }
-    if bundle := settings.get(service.authority):
-        options["root_certificate"] = _certificates(service.authority, Path(bundle))
+    if bundle := settings.get(service.words.authority):
+        options["root_certificate"] = _certificates(service.words.authority, Path(bundle))
     make: Any = service.client
     try:
         client = make(
@@ -106,8 +114,8 @@ def open_bucket(place: Place, settings: Mapping[str, str]) -> ObjectStore:
         )
     except (BaseError, ValueError, FileNotFoundError):
         # Not chained and not quoted: the client's text may hold a part of a key.
-        raise InvalidSpec(f"The settings for {address} cannot be used.", hint=f"Check {service.credentials}.") from None
-    return ObjectStore(client, Bucket(address, place.bucket, service.credentials, service.region, service.authority))
+        raise InvalidSpec(f"The settings for {address} cannot be used.", hint=f"Check {words.credentials}.") from None
+    return ObjectStore(client, Bucket(address, place.bucket, words))
 
 
 def _endpoint(variable: str, url: str) -> str:
@@ -123,6 +131,12 @@ def _endpoint(variable: str, url: str) -> str:
             f"The variable {variable} holds no endpoint.", hint="Its form is https://HOST or https://HOST:PORT."
         )
     return url.rstrip("/")
+
+
+def _with_bucket(endpoint: str, bucket: str) -> str:
+    """The client takes the endpoint as it is, so the bucket is put into the host here."""
+    parts = urlsplit(endpoint)
+    return urlunsplit(parts._replace(netloc=f"{bucket}.{parts.netloc}"))
 
 
 def _certificates(variable: str, path: Path) -> bytes:

@@ -22,12 +22,23 @@ _REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 class FileStore:
     """Objects as files below ``root``, which must exist: a missing mount must not become an empty repository."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, name: str = "") -> None:
+        """``name`` is what messages call the place, if not by its path."""
         self._root = root
-        self.address = f"directory {root}"
+        self.address = name or f"directory {root}"
         with self._told():
             if not root.is_dir():
                 raise InvalidSpec(f"There is no directory {root}.", hint="Create it, or mount what belongs there.")
+
+    @classmethod
+    def on_volume(cls, mount: Path, folder: str, *, name: str) -> "FileStore":
+        """A store in a folder of a volume, which is made if it is not there; the mount itself must be there."""
+        volume = cls(mount, name)
+        with volume._told():
+            root = mount.joinpath(folder)
+            root.mkdir(parents=True, exist_ok=True)
+            volume._sync_directories(root)
+        return cls(root, name)
 
     def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
         del labels
