@@ -155,6 +155,16 @@ class Source(Protocol):
         """
         ...
 
+    def snapshot_window(self) -> int | None:
+        """For how many seconds the member keeps a cluster time readable; None where there is no such thing.
+
+        NotAuthorized if the user may not ask."""
+        ...
+
+    def set_snapshot_window(self, seconds: int) -> None:
+        """Change that, until the member restarts. NotAuthorized if the user may not."""
+        ...
+
     def count(self, collection: CollectionInfo, at: ClusterTime | None) -> int:
         """The exact number of documents, at ``at`` where that is given."""
         ...

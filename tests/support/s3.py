@@ -17,6 +17,7 @@ class S3(Server):
     - `read_only`: it refuses every write.
     - `buckets`: the directory in which each directory is a bucket; of its own unless given.
     - `certificate`: files with a certificate and its key, to speak TLS.
+    - `host`: the address by which clients know it, if not loopback; it then listens on all.
     """
 
     name = "versitygw"
@@ -27,9 +28,10 @@ class S3(Server):
         read_only: bool = False,
         buckets: Path | None = None,
         certificate: tuple[Path, Path] | None = None,
+        host: str = LOOPBACK,
     ) -> None:
         super().__init__()
-        self._read_only, self._certificate = read_only, certificate
+        self._read_only, self._certificate, self._host = read_only, certificate, host
         self.buckets = buckets or self.directory / "buckets"
         self.access_key, self._secret = f"access{token_hex(4)}", token_hex(16)
 
@@ -40,10 +42,11 @@ class S3(Server):
     def command(self) -> Sequence[str | Path]:
         for folder in ("buckets", "metadata", "users"):
             self.directory.joinpath(folder).mkdir(exist_ok=True)
+        where = LOOPBACK if self._host == LOOPBACK else ""
         # fmt: off
         return [
             self.install(),
-            "--port", f"{LOOPBACK}:{self.port}", "--access", self.access_key, "--secret", self._secret,
+            "--port", f"{where}:{self.port}", "--access", self.access_key, "--secret", self._secret,
             "--region", REGION, "--iam-dir", self.directory / "users", "--quiet",
             *(("--readonly",) if self._read_only else ()),
             *(("--cert", self._certificate[0], "--key", self._certificate[1]) if self._certificate else ()),
@@ -54,7 +57,7 @@ class S3(Server):
 
     @property
     def endpoint(self) -> str:
-        return f"{'https' if self._certificate else 'http'}://{LOOPBACK}:{self.port}"
+        return f"{'https' if self._certificate else 'http'}://{self._host}:{self.port}"
 
     @property
     def settings(self) -> Mapping[str, str]:

@@ -78,6 +78,12 @@ class FakeSource:
         del collection
         return True
 
+    def snapshot_window(self) -> int | None:
+        return None
+
+    def set_snapshot_window(self, seconds: int) -> None:
+        raise AssertionError(seconds)
+
     def can_divide(self, collection: CollectionInfo) -> bool:
         del collection
         return False

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from holdfast.cli import backup, crds, keygen, list_backups, restore, show, verify
+from holdfast.cli import backup, crds, keygen, list_backups, restore, schema, show, stats, verify
 from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
@@ -42,6 +42,8 @@ app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)
 app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
+app.command("stats")(stats.stats)
+app.command("schema")(schema.schema)
 app.command("crds")(crds.crds)
 worker = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
 app.add_typer(worker, name="worker")

@@ -7,9 +7,11 @@ import typer
 from holdfast.cli.console import print_json, print_table, print_warning
 from holdfast.cli.options import Json, KeyFile, RepositoryOption, UriFile, repository_at
 from holdfast.cli.report import backup_report
+from holdfast.cli.stats import summary
 from holdfast.domain.human import human_bytes
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
 from holdfast.repository.manifest import Manifest, timestamp
+from holdfast.services.totals import totals
 
 HEADER = ("BACKUP", "DATABASE", "POLICY", "COMPLETED", "DOCUMENTS", "SIZE", "STORED", "NEW", "CONSISTENCY", "STATE")
 
@@ -22,12 +24,15 @@ def list_backups(
         opened.open()
         damaged: list[DamagedBackup] = []
         manifests = list(opened.manifests(damaged.append))
+        found = totals(opened)
     for damage in damaged:
         print_warning(str(damage))
     if json:
         print_json([backup_report(manifest) for manifest in manifests])
     else:
         print_table(HEADER, (_row(manifest) for manifest in manifests))
+        if manifests:
+            typer.echo(f"\n{summary(found)}")
     if damaged:
         raise typer.Exit(EXIT_PARTIAL)
 

@@ -9,8 +9,19 @@ from holdfast.repository.manifest import Manifest
 def backup_report(manifest: Manifest) -> dict[str, Any]:
     """What ``backup``, ``list`` and ``show`` print for one backup."""
     phase = Phase.PARTIALLY_FAILED if manifest.partial else Phase.SUCCEEDED
+    status = manifest.status()
+    collections = [
+        {
+            **brief,
+            "storedBytes": collection.stored_bytes,
+            "newBytes": collection.new_bytes,
+            "notes": list(collection.notes),
+        }
+        for brief, collection in zip(status["collections"], manifest.collections, strict=True)
+    ]
     return {
-        **manifest.status(),
+        **status,
+        "collections": collections,
         "phase": phase.value,
         "database": manifest.database,
         "policy": manifest.policy.model_dump(by_alias=True) if manifest.policy else None,

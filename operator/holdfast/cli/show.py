@@ -41,6 +41,9 @@ def show(
         typer.echo(f"{name + ':':<13}{value}")
     for warning in manifest.warnings:
         typer.echo(f"{'Warning:':<13}{warning}")
+    for collection in manifest.collections:
+        for note in collection.notes:
+            typer.echo(f"{'Note:':<13}{collection.name}: {note}")
     typer.echo("")
     print_table(
         ("COLLECTION", "TYPE", "DOCUMENTS", "SIZE", "STORED", "NEW", "CHUNKS", "INDEXES", "STATE"),

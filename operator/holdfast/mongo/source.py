@@ -22,6 +22,7 @@ from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRang
 _SNAPSHOT_READS = (5, 0)
 _CAPPED_SNAPSHOTS = (6, 3)
 _COLLECTION_UUID = (6, 0)
+_WINDOW = "minSnapshotHistoryWindowInSeconds"
 _BY_ID = {"_id": 1}
 _GREATEST_KEY = encode({"_id": MaxKey()})
 _LONGEST_KEY = 1024
@@ -68,6 +69,17 @@ class MongoSource:
         # read at this time wait until a majority has it.
         time = hello["lastWrite"]["opTime"]["ts"]
         return ClusterTime(time.time, time.inc)
+
+    def snapshot_window(self) -> int | None:
+        if self._server.topology != "replicaSet" or self._version < _SNAPSHOT_READS:
+            return None
+        with self._translated("Asking for the snapshot window"):
+            reply = self._client.admin.command({"getParameter": 1, _WINDOW: 1}, read_preference=self._preference)
+        return int(reply[_WINDOW])
+
+    def set_snapshot_window(self, seconds: int) -> None:
+        with self._translated("Setting the snapshot window"):
+            self._client.admin.command({"setParameter": 1, _WINDOW: seconds}, read_preference=self._preference)
 
     def can_snapshot(self, collection: CollectionInfo) -> bool:
         return not collection.capped or self._version >= _CAPPED_SNAPSHOTS

@@ -66,6 +66,8 @@ class CollectionRecord(_Model):
     document_hash: str = "0" * 64
     chunks: int = 0
     chunk_lists: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What another version of the server would refuse (:mod:`holdfast.repository.portability`)."""
     error: str | None = None
 
     @property

@@ -11,6 +11,8 @@ from datetime import datetime
 from threading import Event
 
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.selection import select
+from holdfast.domain.snapshot_window import seconds_needed
 from holdfast.errors import (
     CatalogueChanged,
     CollectionFailed,
@@ -30,6 +32,7 @@ from holdfast.repository.manifest import (
 from holdfast.repository.repository import Repository
 from holdfast.services.choose_view import View, choose_view, consistency_of
 from holdfast.services.crew import Alone
+from holdfast.services.hold_window import window_of
 from holdfast.services.read_collections import CollectionsReader
 from holdfast.services.read_segment import SegmentCrew, SegmentReader
 from holdfast.version import VERSION
@@ -87,8 +90,8 @@ def back_up(
         try:
             last = attempt == ATTEMPTS
             with locked(repository.store, clock, LockKind.SHARED, f"backup {request.backup_id}", stop) as lock:
-                attempt_ = _Attempt(request, source, repository, progress, clock, stop, crew, final=last)
-                return attempt_.run(lock)
+                one = _Attempt(request, source, repository, progress, clock, stop, crew, number=attempt)
+                return one.run(lock)
         except Interrupted:
             raise
         except Unavailable as error:
@@ -113,11 +116,11 @@ class _Attempt:
         stop: Event,
         crew: SegmentCrew | None,
         *,
-        final: bool,
+        number: int,
     ) -> None:
         self._request, self._source, self._repository = request, source, repository
         self._progress, self._clock, self._stop = progress, clock, stop
-        self._final = final
+        self._number = number
         self._crew = crew
         self._done: list[CollectionRecord] = []
         self._estimates: dict[str, Estimate] = {}
@@ -130,12 +133,29 @@ class _Attempt:
                 "The source is a sharded cluster (a mongos answered); Holdfast backs up replica sets and standalones.",
                 hint="Point the URI at a replica set.",
             )
+        previous = self._previous()
+        # Before the time is chosen: a longer window does not bring back what is gone.
+        with window_of(self._source, self._seconds_needed(previous), self._progress):
+            return self._at_one_time(lock, server, previous)
+
+    def _seconds_needed(self, previous: Manifest | None) -> int:
+        request = self._request
+        if request.consistency is Consistency.NONE:
+            return 0
+        catalogue = {c.name: c for c in self._source.catalogue()}
+        chosen = select(list(catalogue), request.include, request.exclude).chosen
+        size = sum(self._source.estimate(catalogue[name]).logical_bytes for name in chosen)
+        rate = None
+        if previous and (seconds := (previous.completion_time - previous.start_time).total_seconds()) > 0:
+            rate = previous.logical_bytes / seconds
+        return seconds_needed(size, rate=rate, limit=request.max_bytes_per_second, attempt=self._number)
+
+    def _at_one_time(self, lock: Lock, server: ServerInfo, previous: Manifest | None) -> BackupOutcome:
         request = self._request
         view = choose_view(self._source, request.consistency, request.include, request.exclude)
         warnings = [f"Collection {name!r} is not in database {self._source.database!r}." for name in view.missing]
         for warning in warnings:
             self._progress.warn(warning)
-        previous = self._previous()
         self._estimates = {c.name: self._source.estimate(c) for c in view.collections}
         self._check_room(first=previous is None)
         self._done = self._read(view, previous)
@@ -157,7 +177,7 @@ class _Attempt:
                 previous,
                 consistency=self._request.consistency,
                 max_bytes_per_second=self._request.max_bytes_per_second,
-                final=self._final,
+                final=self._number == ATTEMPTS,
             ).read(view)
 
     def _previous(self) -> Manifest | None:
@@ -193,7 +213,7 @@ class _Attempt:
             if same or record.error or collection.type == "view":
                 continue
             message = f"Collection {collection.name!r} was dropped, renamed or made anew during the backup."
-            if not self._final:
+            if not (self._number == ATTEMPTS):
                 raise CatalogueChanged(message)
             self._done[index] = CollectionRecord(
                 name=record.name,

@@ -19,6 +19,7 @@ from holdfast.ports import Advance, ClusterTime, CollectionInfo, Estimate, KeyRa
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.manifest import CollectionRecord, Manifest
+from holdfast.repository.portability import notes_on
 from holdfast.repository.repository import Repository
 from holdfast.repository.segment_writer import WrittenSegment
 from holdfast.services.choose_view import View
@@ -95,6 +96,7 @@ class CollectionsReader:
                 indexes=collection.indexes,
                 uuid=collection.uuid.hex() if collection.uuid else None,
                 capped=collection.capped,
+                notes=notes_on(collection),
                 consistency=ConsistencyLevel.SNAPSHOT if at else ConsistencyLevel.NONE,
             ),
             at,

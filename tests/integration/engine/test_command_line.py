@@ -11,8 +11,10 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 from pymongo.database import Database
 
+from holdfast.cli.outputs import OUTPUTS
 from tests.support.compare import differences, snapshot_of
 from tests.support.mongod import Mongod
 from tests.support.timetrack import generate
@@ -41,7 +43,10 @@ class Command:
         return said if code in (1, 2, 75) else output
 
     def json(self, *arguments: str, code: int = 0) -> Any:
-        return json.loads(self(*arguments, "--json", code=code))
+        """What a command prints with --json, proven to be what its schema says."""
+        printed = self(*arguments, "--json", code=code)
+        TypeAdapter(OUTPUTS[arguments[0]]).validate_json(printed, strict=True)
+        return json.loads(printed)
 
 
 @pytest.fixture
@@ -262,3 +267,13 @@ def test_ps_shows_no_secret(held: tuple[Mongod, Command]) -> None:
     process.kill()
     process.communicate()
     assert b"mongodb://" not in shown
+
+
+@pytest.mark.usefixtures("filled")
+def test_the_totals_of_a_repository_count_what_is_shared_once(holdfast: Command) -> None:
+    first, second = (holdfast.json("backup", "--repository", "mongodb:") for _ in range(2))
+    found = holdfast.json("stats", "--repository", "mongodb:")
+    assert found["backups"] == 2
+    assert found["logicalBytes"] == first["logicalBytes"] + second["logicalBytes"]
+    assert found["storedBytes"] == first["storedBytes"] == second["storedBytes"]
+    assert "2 backups of" in holdfast("list", "--repository", "mongodb:")
