@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Event as SharedEvent
@@ -24,6 +25,7 @@ from holdfast.services.crew import Result, Step, Task, Work
 MOST = 4
 """Readers. More would be felt by the database that is read."""
 _LOOK_SECONDS = 0.2
+_NICE = 10
 _END_SECONDS = 10.0
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 
@@ -54,7 +56,11 @@ class _Worker:
 class Processes:
     """Forked processes that wait for work. Make it first of all; ``close`` it last."""
 
-    def __init__(self, count: int | None = None) -> None:
+    def __init__(self, count: int | None = None, *, polite: bool = False) -> None:
+        """``polite``: this process and its helpers step back where others want the processor, such as a database on the
+        same machine (nice(2))."""
+        if polite:
+            os.nice(_NICE)
         context = get_context("fork")
         self._halt = context.Event()
         self._workers: list[_Worker] = []
@@ -101,12 +107,17 @@ class ProcessCrew(Generic[Task, Step, Result]):
         self, tasks: Iterable[Task], advanced: Callable[[Task, Step], None], stop: Event
     ) -> Iterator[tuple[Task, Result | HoldfastError]]:
         queue = iter(tasks)
+        ahead: list[Task] = []
         self._halt.clear()
         try:
             while True:
                 for worker in self._idle():
-                    if (task := next(queue, None)) is not None:
+                    task = ahead.pop() if ahead else next(queue, None)
+                    if task is not None:
                         self._give(worker, task)
+                # The next one is found while these are worked on: that may take a while too.
+                if not ahead:
+                    ahead += islice(queue, 1)
                 if not self._busy():
                     return
                 if stop.is_set():

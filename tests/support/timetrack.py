@@ -65,7 +65,7 @@ def a_day_of_use(database: TimeTrack, *, seed: int, now: datetime) -> DayOfUse:
     random = Random(f"day {seed}")  # noqa: S311 (repeatable, not secret)
     start = now - timedelta(days=1)
     before = database.timeEntries.estimated_document_count()
-    updated = _update_entries(database, random, before, start, now)
+    updated = _update_entries(database, random, before, now)
 
     people = [user["_id"] for user in database.users.find({}, {"_id": 1}).sort("_id")]
     arrivals = documents.users(random, max(1, len(people) // 200), len(people) + 1, start, now)
@@ -89,18 +89,16 @@ def _insert(database: TimeTrack, name: str, rows: Iterable[dict[str, Any]]) -> l
     return ids
 
 
-def _update_entries(database: TimeTrack, random: Random, count: int, start: datetime, now: datetime) -> int:
-    """Correct the durations of 0.8 % of the entries: nine of ten among the last 5 %, the others of any age."""
-    by_id = database.timeEntries.find({}, {"_id": 1}).sort("_id", -1)
-    recent = [entry["_id"] for entry in by_id.limit(max(1, count // 20))]
-    chosen = set(random.sample(recent, min(len(recent), count * 72 // 10_000)))
-    for _ in range(count * 8 // 10_000):
-        time = start - HISTORY * random.random()
-        older = database.timeEntries.find_one(
-            {"_id": {"$gte": ObjectId.from_datetime(time)}}, {"_id": 1}, sort={"_id": 1}
-        )
-        if older:
-            chosen.add(older["_id"])
+def _update_entries(database: TimeTrack, random: Random, count: int, now: datetime) -> int:
+    """Correct the durations of 0.8 % of the entries, mostly recent ones: on average those of a week ago."""
+    newest_first = database.timeEntries.find({}, {"_id": 1}).sort("_id", -1).limit(max(1, count // 5))
+    ids = [entry["_id"] for entry in newest_first]
+    mean_age = max(1, count * 7 // HISTORY.days)
+    chosen: set[ObjectId] = set()
+    while len(chosen) < max(1, count * 8 // 1000):
+        age = int(random.expovariate(1 / mean_age))
+        if age < len(ids):
+            chosen.add(ids[age])
     changes = [
         UpdateOne(
             {"_id": key},

@@ -57,7 +57,7 @@ def backup(
     """Take a backup, verify that all of it is in the repository, and print what it holds."""
     stop = stop_on_signals()
     opener = partial(_open, repository, database, read_preference, level, uri_file, key_file)
-    with Processes() as processes, opener() as (source, opened), progress() as shown:
+    with Processes(polite=True) as processes, opener() as (source, opened), progress() as shown:
         crew = processes.crew(partial(segment_work, partial(opener, member=source.member), now))
         started = now()
         request = BackupRequest(

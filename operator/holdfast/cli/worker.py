@@ -34,7 +34,7 @@ def worker_backup() -> None:
     except ValidationError as error:
         raise settings_error(error) from None
     start_logging(settings.log_level)
-    with Processes() as processes:
+    with Processes(polite=True) as processes:
         result = _work(settings, processes)
     # Outside of a pod there is no such file.
     with contextlib.suppress(OSError):

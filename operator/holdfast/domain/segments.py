@@ -7,7 +7,7 @@ backup is kept, and only what has grown is divided further.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-SEGMENT = 64 * 1024 * 1024
+SEGMENT = 24 * 1024 * 1024
 """Raw bytes of a segment: enough to be worth a cursor, and little enough that readers end at about the same time."""
 
 MOST = 1024

@@ -166,13 +166,15 @@ class _Attempt:
 
     def _read(self, view: View, previous: Manifest | None) -> list[CollectionRecord]:
         small = sum(estimate.logical_bytes for estimate in self._estimates.values()) < WORTH_A_CREW
+        # Whoever sets a limit wants the database to feel little: one reader, not several in turn.
+        alone = small or self._request.max_bytes_per_second is not None
         with SegmentReader(self._source, self._repository, self._clock) as reader:
             return CollectionsReader(
                 self._source,
                 self._repository,
                 self._progress,
                 self._stop,
-                Alone(reader.outcome) if small or not self._crew else self._crew,
+                Alone(reader.outcome) if alone or not self._crew else self._crew,
                 self._estimates,
                 previous,
                 consistency=self._request.consistency,

@@ -34,7 +34,7 @@ class Crew(Protocol[Task, Step_co, Result_co]):
     def work(
         self, tasks: Iterable[Task], advanced: Callable[[Task, Step_co], None], stop: Event
     ) -> Iterator[tuple[Task, Result_co | HoldfastError]]:
-        """What became of each task, in whatever order. ``tasks`` is asked for the next one as late as can be.
+        """What became of each task, in whatever order. ``tasks`` is asked for one more than is worked on.
 
         Raises Interrupted when ``stop`` is set. When the caller leaves off, so does the crew.
         """

@@ -1,6 +1,7 @@
 """Read the collections of one attempt, segment by segment, and record what became of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 
@@ -38,11 +39,15 @@ class _Reading:
     last_chunks: tuple[ChunkRef, ...] = ()
     ranges: dict[int, KeyRange] = field(default_factory=dict)
     """Its segments, in order, by their numbers."""
+    divided: bool = False
+    """Whether all of its segments are known."""
     written: dict[int, WrittenSegment] = field(default_factory=dict)
+    count: Future[int] | None = None
+    """The server's own count at the cluster time."""
 
     @property
     def complete(self) -> bool:
-        return not self.record.error and len(self.written) == len(self.ranges)
+        return not self.record.error and self.divided and len(self.written) == len(self.ranges)
 
 
 class CollectionsReader:
@@ -75,14 +80,19 @@ class CollectionsReader:
         """The records of the view's collections. Raises what ends the attempt: an outage, a full store, Interrupted."""
         readings = [self._reading(collection, view.at) for collection in view.collections]
         by_number: dict[int, _Reading] = {}
-        for segment, written in self._crew.work(self._segments(readings, by_number), self._advanced, self._stop):
-            reading = by_number[segment.number]
-            if isinstance(written, HoldfastError):
-                self._fail(reading, written)
-            else:
-                reading.written[segment.number] = written
-            if reading.complete:
-                self._finish(reading)
+        # Counted while it is read: at one cluster time, it does not matter when.
+        self._counter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="count")
+        try:
+            for segment, written in self._crew.work(self._segments(readings, by_number), self._advanced, self._stop):
+                reading = by_number[segment.number]
+                if isinstance(written, HoldfastError):
+                    self._fail(reading, written)
+                else:
+                    reading.written[segment.number] = written
+                if reading.complete:
+                    self._finish(reading)
+        finally:
+            self._counter.shutdown(wait=False, cancel_futures=True)
         return [reading.record for reading in readings]
 
     def _reading(self, collection: CollectionInfo, at: ClusterTime | None) -> _Reading:
@@ -118,33 +128,32 @@ class CollectionsReader:
         for reading in readings:
             if reading.record.error or reading.collection.type == "view":
                 continue
+            if reading.at is not None:
+                reading.count = self._counter.submit(self._source.count, reading.collection, reading.at)
             try:
-                ranges = divide(
-                    self._source,
-                    reading.collection,
-                    reading.at,
-                    reading.last_chunks,
-                    self._estimates[reading.collection.name],
-                    further=self._crew.size > 1,
-                )
+                for keys in self._ranges(reading):
+                    number = len(by_number)
+                    by_number[number] = reading
+                    reading.ranges[number] = keys
+                    reading.divided = keys.upper is None
+                    yield Segment(
+                        number=number,
+                        collection=reading.collection,
+                        at=reading.at,
+                        keys=keys,
+                        known_lists=reading.last_lists,
+                        max_bytes_per_second=self._limit,
+                    )
+                    if reading.record.error:
+                        break  # a segment of it has failed meanwhile
             except HoldfastError as error:
                 self._fail(reading, error)
-                continue
-            for keys in ranges:
-                number = len(by_number)
-                by_number[number] = reading
-                reading.ranges[number] = keys
-            for number, keys in list(reading.ranges.items()):
-                if reading.record.error:
-                    break  # a segment before this one has failed
-                yield Segment(
-                    number=number,
-                    collection=reading.collection,
-                    at=reading.at,
-                    keys=keys,
-                    known_lists=reading.last_lists,
-                    max_bytes_per_second=self._limit and self._limit // self._crew.size,
-                )
+
+    def _ranges(self, reading: _Reading) -> Iterator[KeyRange]:
+        estimate = self._estimates[reading.collection.name]
+        return divide(
+            self._source, reading.collection, reading.at, reading.last_chunks, estimate, further=self._crew.size > 1
+        )
 
     def _finish(self, reading: _Reading) -> None:
         writer = CollectionWriter(
@@ -154,13 +163,10 @@ class CollectionsReader:
             writer.take(reading.written.pop(number), keys.lower)
         try:
             written = writer.finish()
-            if reading.at is not None:
-                count = self._source.count(reading.collection, reading.at)
-                if count != written.documents:
-                    raise CollectionFailed(
-                        f"{written.documents} documents were read, and the server counts {count} at the same cluster "
-                        "time."
-                    )
+            if reading.count and (count := reading.count.result()) != written.documents:
+                raise CollectionFailed(
+                    f"{written.documents} documents were read, and the server counts {count} at the same cluster time."
+                )
         except HoldfastError as error:
             self._fail(reading, error)
             return
