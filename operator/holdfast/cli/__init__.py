@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from holdfast.cli import backup, crds, keygen, list_backups, restore, schema, show, stats, verify
+from holdfast.cli import backup, crds, keygen, list_backups, prune, restore, schema, show, stats, verify
 from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
@@ -40,6 +40,7 @@ app.command("backup")(backup.backup)
 app.command("list")(list_backups.list_backups)
 app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)
+app.command("prune")(prune.prune_repository)
 app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
 app.command("stats")(stats.stats)

@@ -113,9 +113,31 @@ class Stats(_Output):
     damaged: int
 
 
+class PlannedBackup(_Output):
+    """What the rule says of one backup, and why."""
+
+    backup_id: str
+    database: str
+    start_time: str
+    keep: bool
+    reasons: list[str]
+
+
+class Prune(_Output):
+    """``backups``: all that were looked at, newest first. ``damaged``: those that cannot be read."""
+
+    dry_run: bool
+    removed: list[str]
+    removed_chunks: int
+    freed_bytes: int
+    damaged: list[str]
+    backups: list[PlannedBackup]
+
+
 OUTPUTS: dict[str, Any] = {
     "backup": Backup,
     "list": list[Backup],
+    "prune": Prune,
     "restore": Restore,
     "show": Backup,
     "stats": Stats,

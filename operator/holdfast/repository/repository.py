@@ -141,6 +141,10 @@ class Repository:
         what = f"The manifest {key} in {self.store.address}"
         return Manifest.from_json(_decompress(self._cipher.open(key, stored), what), what)
 
+    def remove(self, backup_id: str) -> None:
+        """Remove a manifest: the backup is gone. Its chunks go with the next sweep. No error if there is none."""
+        self.store.delete(MANIFESTS + backup_id)
+
     def backup_ids(self) -> list[str]:
         """The ids of all backups, newest first (an id starts with its time)."""
         return sorted((key.removeprefix(MANIFESTS) for key in self.store.keys(MANIFESTS)), reverse=True)

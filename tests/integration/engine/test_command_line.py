@@ -277,3 +277,26 @@ def test_the_totals_of_a_repository_count_what_is_shared_once(holdfast: Command)
     assert found["logicalBytes"] == first["logicalBytes"] + second["logicalBytes"]
     assert found["storedBytes"] == first["storedBytes"] == second["storedBytes"]
     assert "2 backups of" in holdfast("list", "--repository", "mongodb:")
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_prune_says_what_it_would_do_and_then_does_it(holdfast: Command) -> None:
+    old, new = (holdfast.json("backup", "--repository", "mongodb:")["backupId"] for _ in range(2))
+    rule = ("--keep-daily", "1", "--repository", "mongodb:")
+    planned = holdfast.json("prune", "--dry-run", *rule)
+    assert [backup["keep"] for backup in planned["backups"]].count(False) == 1
+    assert len(holdfast.json("list", "--repository", "mongodb:")) == 2
+    removed = holdfast.json("prune", *rule)["removed"]
+    assert len(removed) == 1
+    assert removed[0] in (old, new)
+    assert holdfast.json("verify", "--read-data", "--repository", "mongodb:")["good"]
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_prune_without_a_rule_is_refused(holdfast: Command) -> None:
+    holdfast("backup", "--repository", "mongodb:")
+    assert "No rule" in holdfast("prune", "--repository", "mongodb:", code=2)
+    assert "not a duration" in holdfast("prune", "--keep-within", "soon", "--repository", "mongodb:", code=2)
+    assert "not a time zone" in holdfast(
+        "prune", "--keep-last", "1", "--time-zone", "Mars/Base", "--repository", "mongodb:", code=2
+    )

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import parse_qs
 
 import pytest
 
@@ -12,7 +11,6 @@ from holdfast.stores.buckets import open_bucket
 from tests.support.http_answer import HttpAnswer
 from tests.support.s3 import REGION, S3
 
-ROLE = "arn:aws:iam::123456789012:role/backups"
 TOKEN = "a-token-of-the-service-account"
 
 
@@ -46,22 +44,3 @@ def test_eks_pod_identity_is_taken(s3: S3, token: str, monkeypatch: pytest.Monke
         monkeypatch.setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token)
         use(s3)
         assert agent.requests[0].authorization == TOKEN
-
-
-def test_a_role_by_irsa_is_taken(s3: S3, token: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = f"""<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
-      <AssumeRoleWithWebIdentityResult><Credentials>
-        <AccessKeyId>{s3.settings["AWS_ACCESS_KEY_ID"]}</AccessKeyId>
-        <SecretAccessKey>{s3.settings["AWS_SECRET_ACCESS_KEY"]}</SecretAccessKey>
-        <SessionToken></SessionToken>
-        <Expiration>{expiration()}</Expiration>
-      </Credentials></AssumeRoleWithWebIdentityResult>
-    </AssumeRoleWithWebIdentityResponse>"""
-    with HttpAnswer(answer) as sts:
-        monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
-        monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", token)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.url)
-        use(s3)
-        asked = parse_qs(sts.requests[0].target.partition("?")[2]) or parse_qs(sts.requests[0].body)
-    assert asked["RoleArn"] == [ROLE]
-    assert asked["WebIdentityToken"] == [TOKEN]
