@@ -34,13 +34,13 @@ def engine(mongod: Mongod) -> Engine:
 
 @pytest.fixture
 def three(engine: Engine, database: Db) -> list[str]:
-    """Three backups, each of other data; the newest first."""
-    ids = []
+    """Three backups, each of other data; the newest first. Their ids, of one second, tell nothing about the order."""
+    ids: list[str] = []
     for number in range(3):
         database["c"].drop()
         database["c"].insert_many([{"_id": n, "text": f"{number} {n} " * 50} for n in range(500)])
         ids.append(engine.back_up(database.name).manifest.backup_id)
-    return sorted(ids, reverse=True)
+    return ids[::-1]
 
 
 def kept(engine: Engine, rule: Rule, policy: str | None = None) -> PruneOutcome:
@@ -49,16 +49,17 @@ def kept(engine: Engine, rule: Rule, policy: str | None = None) -> PruneOutcome:
 
 def test_what_no_rule_keeps_goes_with_its_chunks(engine: Engine, three: list[str]) -> None:
     outcome = kept(engine, Rule(keep_last=1))
-    assert set(outcome.removed) == set(three) - {engine.repository.backup_ids()[0]}
+    assert set(outcome.removed) == set(three[1:])
     assert outcome.removed_chunks > 0
     assert outcome.freed_bytes > 0
 
 
-@pytest.mark.usefixtures("three")
-def test_what_is_kept_is_whole_and_can_be_restored(engine: Engine, database: Db, restored: Db) -> None:
+def test_what_is_kept_is_whole_and_can_be_restored(
+    engine: Engine, three: list[str], database: Db, restored: Db
+) -> None:
     kept(engine, Rule(keep_last=1))
     assert verify_all(engine.repository, read_data=True).good
-    last = engine.back_up(database.name, backup_id=engine.repository.backup_ids()[0])
+    last = engine.back_up(database.name, backup_id=three[0])
     engine.restore(last, restored.name)
     assert differences(snapshot_of(database), snapshot_of(restored)) == []
 
@@ -72,8 +73,12 @@ def test_a_second_prune_finds_nothing_to_do(engine: Engine, three: list[str]) ->
 
 def test_a_plan_changes_nothing(engine: Engine, three: list[str]) -> None:
     outcome = plan_prune(engine.repository, Rule(keep_last=1), now, ZONE, None)
-    assert [entry.decision.keep for entry in outcome.plan] == [True, False, False]
-    assert engine.repository.backup_ids() == three
+    assert {entry.manifest.backup_id: entry.decision.keep for entry in outcome.plan} == {
+        three[0]: True,
+        three[1]: False,
+        three[2]: False,
+    }
+    assert set(engine.repository.backup_ids()) == set(three)
 
 
 def test_each_database_is_planned_by_itself(engine: Engine, three: list[str], restored: Db) -> None:
@@ -86,7 +91,7 @@ def test_each_database_is_planned_by_itself(engine: Engine, three: list[str], re
 
 def test_another_policys_backups_are_left_alone(engine: Engine, three: list[str]) -> None:
     assert kept(engine, Rule(keep_last=1), policy="team/shop").plan == ()
-    assert engine.repository.backup_ids() == three
+    assert set(engine.repository.backup_ids()) == set(three)
 
 
 def test_a_prune_waits_for_nobody_and_disturbs_nobody(engine: Engine, three: list[str]) -> None:
@@ -95,7 +100,7 @@ def test_a_prune_waits_for_nobody_and_disturbs_nobody(engine: Engine, three: lis
     with pytest.raises(RepositoryBusy):
         kept(engine, Rule(keep_last=1))
     lock.release()
-    assert engine.repository.backup_ids() == three
+    assert set(engine.repository.backup_ids()) == set(three)
 
 
 def test_while_a_manifest_cannot_be_read_no_chunk_goes(engine: Engine, three: list[str]) -> None:
