@@ -94,7 +94,10 @@ def test_another_policys_backups_are_left_alone(engine: Engine, three: list[str]
     assert set(engine.repository.backup_ids()) == set(three)
 
 
-def test_a_prune_waits_for_nobody_and_disturbs_nobody(engine: Engine, three: list[str]) -> None:
+def test_a_prune_that_is_never_alone_gives_up_and_disturbs_nobody(
+    engine: Engine, three: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.repository.locks.PATIENCE", timedelta())
     lock = Lock(engine.repository.store, now, LockKind.SHARED, "restore")
     lock.acquire()
     with pytest.raises(RepositoryBusy):
