@@ -25,6 +25,7 @@
     └── OperationFailed             exit 1   it was tried, and it did not work
         ├── CollectionFailed                 one collection could not be backed up or restored
         ├── DamagedBackup                    stored bytes are not what was stored
+        ├── DamagedDump                      a file of mongodump is not what was written
         ├── StoreFull                        the place where backups lie has no room
         ├── RepositoryTooNew                 a newer Holdfast wrote this repository
         └── ConsistencyUnavailable           ``consistency: Required`` cannot be had here
@@ -141,6 +142,10 @@ class CollectionFailed(OperationFailed):
 
 class DamagedBackup(OperationFailed):
     reason = "DamagedBackup"
+
+
+class DamagedDump(OperationFailed):
+    reason = "DamagedDump"
 
 
 class StoreFull(OperationFailed):

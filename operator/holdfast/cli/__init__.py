@@ -8,7 +8,20 @@ import sys
 
 import typer
 
-from holdfast.cli import backup, crds, keygen, list_backups, prune, restore, schema, show, stats, verify
+from holdfast.cli import (
+    backup,
+    crds,
+    export,
+    import_dump,
+    keygen,
+    list_backups,
+    prune,
+    restore,
+    schema,
+    show,
+    stats,
+    verify,
+)
 from holdfast.cli.console import errors, print_error
 from holdfast.errors import HoldfastError
 from holdfast.version import VERSION
@@ -45,6 +58,8 @@ app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
 app.command("stats")(stats.stats)
 app.command("schema")(schema.schema)
+app.command("export")(export.export_backup)
+app.command("import")(import_dump.import_backup)
 app.command("crds")(crds.crds)
 worker = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
 app.add_typer(worker, name="worker")

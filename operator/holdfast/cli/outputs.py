@@ -102,6 +102,26 @@ class Restore(_Output):
     skipped: list[str]
 
 
+class ExportedCollection(_Output):
+    name: str
+    documents: int
+    bytes: int
+
+
+class Export(_Output):
+    """``skipped``: collections that the backup itself could not read. ``warnings`` name what the form cannot carry."""
+
+    backup_id: str
+    database: str
+    format: Literal["archive", "directory", "json"]
+    output: str
+    documents: int
+    logical_bytes: int
+    collections: list[ExportedCollection]
+    skipped: list[str]
+    warnings: list[str]
+
+
 class Stats(_Output):
     """``reuse``: raw bytes of all backups for each byte that is stored. ``damaged``: backups that cannot be read."""
 
@@ -136,6 +156,8 @@ class Prune(_Output):
 
 OUTPUTS: dict[str, Any] = {
     "backup": Backup,
+    "export": Export,
+    "import": Backup,
     "list": list[Backup],
     "prune": Prune,
     "restore": Restore,

@@ -93,6 +93,19 @@ def id_bytes(document: bytes) -> bytes:
     return document
 
 
+def unordered(document: bytes) -> bytes:
+    """Something that is equal for documents that differ in the order of fields only, at any depth."""
+    return b"".join(sorted(_unordered_elements(document)))
+
+
+def _unordered_elements(document: bytes) -> Iterator[bytes]:
+    for kind, name, start, end in elements(document):
+        value = document[start:end]
+        if kind in (0x03, 0x04):  # the names in an array are its positions
+            value = unordered(value)
+        yield _INT32.pack(len(value)) + bytes((kind,)) + name + b"\0" + value
+
+
 def split(data: bytes) -> Iterator[bytes]:
     """The documents of a chunk, one after the other. DamagedBackup if lengths do not add up."""
     position, total = 0, len(data)

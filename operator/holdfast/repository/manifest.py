@@ -49,6 +49,16 @@ class ConsistencyRecord(_Model):
     """``seconds.increment`` of the one time at which every collection was read."""
 
 
+class ImportRecord(_Model):
+    """Of a backup that was made from a dump, not from a server."""
+
+    format: str
+    """``archive`` or ``directory``."""
+    tool_version: str
+    time: datetime
+    """When it was imported. ``startTime`` of the backup is the time of the dump's files."""
+
+
 class CollectionRecord(_Model):
     """One collection of a backup; ``error`` says why it holds no data."""
 
@@ -88,6 +98,7 @@ class Manifest(_Model):
     holdfast_version: str
     backup_id: str
     policy: PolicyIdentity | None = None
+    imported: ImportRecord | None = None
     database: str
     server: ServerRecord
     start_time: datetime

@@ -13,7 +13,7 @@ from holdfast.domain.selection import matches
 from holdfast.errors import BackupNotFound, CollectionFailed, DamagedBackup, HoldfastError, TargetNotEmpty
 from holdfast.ports import Advance, CollectionInfo, Estimate, Progress, Target
 from holdfast.repository.chunks import HASH_MODULUS
-from holdfast.repository.documents import elements
+from holdfast.repository.documents import elements, unordered
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Alone
@@ -104,7 +104,7 @@ def restore(
     for view in (c for c in chosen if c.type == "view"):
         target.create(view.name, view.options, "view")
     target.settle()
-    problems += _compare_catalogue(chosen, target)
+    problems += _compare_catalogue(chosen, target, ordered=manifest.imported is None)
     return RestoreOutcome(
         collections=tuple(RestoredCollection(c.name, c.documents, c.logical_bytes, len(c.indexes)) for c in chosen),
         skipped=tuple(c.name for c in wanted if c.error),
@@ -202,14 +202,17 @@ def _expires(index: bytes) -> bool:
     return any(name == b"expireAfterSeconds" for _, name, _, _ in elements(index))
 
 
-def _compare_catalogue(chosen: Sequence[CollectionRecord], target: Target) -> Iterator[str]:
+def _compare_catalogue(chosen: Sequence[CollectionRecord], target: Target, *, ordered: bool) -> Iterator[str]:
+    """``ordered``: whether the backup has the fields of options in the order that the server gave them. A dump may not:
+    mongodump 100.6 shuffles them, and the server puts them back into its own order.
+    """
     catalogue = {c.name: c for c in target.catalogue()}
     for collection in chosen:
         info = catalogue.get(collection.name)
         if info is None:
             yield f"{collection.type.capitalize()} {collection.name!r} is not in the target after the restore."
             continue
-        if info.options != collection.options:
+        if info.options != collection.options and (ordered or unordered(info.options) != unordered(collection.options)):
             yield f"{collection.type.capitalize()} {collection.name!r} has other options than in the backup."
         if sorted(info.indexes) != sorted(collection.indexes):
             yield f"Collection {collection.name!r} has other indexes than in the backup."
