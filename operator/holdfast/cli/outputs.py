@@ -43,6 +43,14 @@ class Server(_Output):
     replica_set: str | None = None
 
 
+class Imported(_Output):
+    """Of a backup that was made from a dump. ``time`` is that of the import; ``startTime`` that of the dump's files."""
+
+    format: Literal["archive", "directory"]
+    tool_version: str
+    time: str
+
+
 class Backup(_Output):
     """One backup. ``storedBytes``: of all chunks that it needs; ``newBytes``: of those that it added."""
 
@@ -50,6 +58,7 @@ class Backup(_Output):
     phase: Literal["Succeeded", "PartiallyFailed"]
     database: str
     policy: Policy | None
+    imported: Imported | None
     server: Server
     start_time: str
     completion_time: str

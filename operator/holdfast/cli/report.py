@@ -25,6 +25,7 @@ def backup_report(manifest: Manifest) -> dict[str, Any]:
         "phase": phase.value,
         "database": manifest.database,
         "policy": manifest.policy.model_dump(by_alias=True) if manifest.policy else None,
+        "imported": manifest.imported.model_dump(by_alias=True, mode="json") if manifest.imported else None,
         "server": manifest.server.model_dump(by_alias=True, exclude_none=True),
         "warnings": list(manifest.warnings),
     }

@@ -51,13 +51,16 @@ def read_metadata(text: str, name: str) -> CollectionInfo:
     DamagedDump if it cannot be read.
     """
     try:
-        fields = dict(parse(text))
+        parsed = parse(text)
+        if not isinstance(parsed, Pairs):
+            raise TypeError("no object")
+        fields = dict(parsed)
         options = to_bson(fields.get("options") or Pairs())
         indexes = tuple(to_bson(index) for index in fields.get("indexes") or ())
         uuid = bytes.fromhex(fields["uuid"]) if fields.get("uuid") else None
         name = str(fields.get("collectionName") or name)
         kind = _kind(str(fields.get("type") or ""), options)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DamagedDump(f"The metadata of collection {name!r} cannot be read.") from error
     return CollectionInfo(
         name=name,

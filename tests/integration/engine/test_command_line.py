@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from pymongo.database import Database
 
 from holdfast.cli.outputs import OUTPUTS
-from tests.support.compare import differences, snapshot_of
+from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.mongod import Mongod
 from tests.support.timetrack import generate
 
@@ -114,6 +114,79 @@ def test_a_user_without_rights_on_the_target_is_told_which_role_is_needed(
     holdfast("backup", "--repository", "mongodb:")
     said = holdfast("restore", "latest", "--repository", "mongodb:", "--database", restored.name, code=2)
     assert "`restore` on admin" in said
+
+
+def test_a_backup_goes_out_as_an_archive_and_comes_in_again(
+    holdfast: Command, root: Command, filled: Db, restored: Db, tmp_path: Path
+) -> None:
+    before = snapshot_of(filled, skip=OWN_COLLECTIONS)
+    repository, other = ("--repository", "mongodb:"), ("--repository", f"file://{tmp_path / 'other'}")
+    (tmp_path / "other").mkdir()
+    taken = holdfast.json("backup", *repository)
+    path = tmp_path / "timetrack.archive.gz"
+    out = holdfast.json("export", "latest", *repository, "--format", "archive", "--gzip", "--output", str(path))
+    assert (out["backupId"], out["documents"], out["output"]) == (taken["backupId"], taken["documents"], str(path))
+    came = holdfast.json("import", str(path), *other)
+    assert (came["documents"], came["consistency"]) == (taken["documents"], {"level": "None"})
+    assert root.json("restore", came["backupId"], *other, "--database", restored.name)["verified"]
+    assert differences(before, snapshot_of(restored)) == []
+
+
+def test_an_export_to_standard_output_is_that_of_a_file(holdfast: Command, filled: Db, tmp_path: Path) -> None:
+    repository = ("--repository", "mongodb:")
+    holdfast.json("backup", *repository, "--collection", "users")
+    holdfast("export", "latest", *repository, "--format", "json", "--output", str(tmp_path / "file"))
+    assert holdfast("export", "latest", *repository, "--format", "json", "--output", "-") == (
+        tmp_path / "file"
+    ).read_text(encoding="utf-8")
+    assert json.loads((tmp_path / "file").read_text(encoding="utf-8"))["database"] == filled.name
+
+
+def test_the_json_file_is_named_for_the_database_and_the_day(
+    holdfast: Command, filled: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = ("--repository", "mongodb:")
+    day = holdfast.json("backup", *repository, "--collection", "users")["startTime"][:10]
+    monkeypatch.chdir(tmp_path)
+    holdfast("export", "latest", *repository, "--format", "json")
+    assert [path.name for path in tmp_path.iterdir()] == [f"{filled.name}-backup-{day}.json"]
+
+
+def test_a_partial_backup_is_exported_with_exit_code_3(mongod: Mongod, filled: Db, tmp_path: Path) -> None:
+    name = f"partly-{filled.name}"
+    privileges = [
+        {"resource": {"db": filled.name, "collection": "users"}, "actions": ["find", "listIndexes", "collStats"]},
+        {"resource": {"db": filled.name, "collection": ""}, "actions": ["listCollections"]},
+    ]
+    mongod.client[filled.name].command({"createRole": name, "privileges": privileges, "roles": []})
+    password = mongod.create_user(name, [{"role": name, "db": filled.name}])
+    holdfast = Command(mongod.uri_for(name, password, database=filled.name))
+    (tmp_path / "store").mkdir()
+    repository = ("--repository", f"file://{tmp_path / 'store'}")
+    holdfast.json("backup", *repository, code=3)
+    output = tmp_path / "out.json"
+    said = holdfast("export", "latest", *repository, "--format", "json", "--output", str(output), code=3)
+    assert "NOT exported: timeEntries" in said
+    written = json.loads(output.read_text(encoding="utf-8"))["collections"]
+    assert written["users"]["status"] == "success"
+    assert written["timeEntries"]["status"] == "error"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("export", "latest", "--format", "directory", "--output", "-"),
+        ("export", "latest", "--format", "archive"),
+        ("export", "latest", "--format", "archive", "--output", "/nowhere/at/all"),
+        ("export", "latest", "--format", "archive", "--output", "-", "--json"),
+        ("import", "/nowhere/at/all"),
+        ("import", "/etc", "--format", "archive"),
+    ],
+)
+@pytest.mark.usefixtures("filled")
+def test_an_export_or_import_without_a_place_is_wrong_use(holdfast: Command, arguments: tuple[str, ...]) -> None:
+    holdfast.json("backup", "--repository", "mongodb:", "--collection", "users")
+    assert holdfast(*arguments, "--repository", "mongodb:", code=2).startswith(("error:", "Running\nerror:"))
 
 
 def test_people_get_tables(holdfast: Command, filled: Db) -> None:

@@ -3,8 +3,9 @@
 import gzip
 import json
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +15,11 @@ import bson
 import pytest
 from pymongo.database import Database
 
+from holdfast.dump.extended_json import to_json
+from holdfast.dump.extended_json_reader import parse, to_bson
 from holdfast.dump.opening import DumpFormat, open_dump, written_at
 from holdfast.errors import BackupNotFound, DamagedBackup, DamagedDump, Interrupted, InvalidSpec
-from holdfast.repository.documents import split
+from holdfast.repository.documents import id_bytes, split
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.back_up import BackupOutcome
@@ -24,10 +27,11 @@ from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest,
 from holdfast.services.import_dump import ImportRequest, import_dump
 from holdfast.stores.memory import MemoryStore
 from holdfast.wiring import now
-from tests.support import corpus, mongo_tools
+from tests.support import corpus, mongo_tools, raw_reader
 from tests.support.compare import DatabaseImage, differences, snapshot_of
 from tests.support.engine import Engine
 from tests.support.mongod import Mongod
+from tests.support.server_programs import npm_script
 from tests.support.timetrack import generate
 
 Db = Database[dict[str, Any]]
@@ -354,7 +358,7 @@ def spoil(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"\x02text\0", b"\x55text\0"))
 
 
-DIRECTORY_DAMAGE = {
+DIRECTORY_DAMAGE: dict[str, tuple[str, Callable[[Path], None]]] = {
     "cut in a document": ("c.bson", cut),
     "not BSON": ("c.bson", spoil),
     "no documents": ("c.bson", Path.unlink),
@@ -394,3 +398,69 @@ def test_collections_that_come_interleaved_are_told_apart(
     manifest = imported(engine, path, DumpFormat.ARCHIVE)
     assert engine.restore(BackupOutcome(manifest, 0, ()), restored.name).problems == ()
     assert differences(snapshot_of(database), snapshot_of(restored)) == []
+
+
+# --- JSON and Node.js ---------------------------------------------------------------------------------------------
+
+
+def script_in_the_documents() -> str:
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
+    found = re.search(r"```js\n(.*?)```", text, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def typed() -> dict[str, Any]:
+    """What JavaScript has no type of its own for."""
+    return {
+        "long": bson.Int64(5), "large": bson.Int64(2**62 + 1), "int": 5, "double": 5.0, "zero": -0.0,
+        "decimal": bson.Decimal128("1.10"), "binary": b"\0\xff", "uuid": bson.Binary(bytes(16), 4),
+        "date": datetime(1950, 1, 1, tzinfo=UTC), "stamp": bson.Timestamp(7, 8), "min": bson.MinKey(),
+        "max": bson.MaxKey(), "infinity": float("-inf"), "code": bson.Code("f()"), "regex": bson.Regex("^a", "i"),
+        "text": "ä\u2028\"\\\0</script>",
+    }  # fmt: skip
+
+
+def test_the_script_in_the_documents_restores_a_json_file(
+    mongod: Mongod, engine: Engine, database: Db, restored: Db, tmp_path: Path
+) -> None:
+    generate(database, entries=300)
+    database["typed"].insert_one(typed())
+    path = tmp_path / "backup.json"
+    outcome = exported(engine, engine.back_up(database.name).manifest, ExportFormat.JSON, path)
+    (tmp_path / "restore.js").write_text(script_in_the_documents())
+    modules = npm_script("nodedriver", "mongodb").parent
+    uri = mongod.uri.replace("/?", f"/{restored.name}?")
+    done = subprocess.run(
+        ["node", tmp_path / "restore.js", path],
+        env={**os.environ, "NODE_PATH": str(modules), "MONGODB_URI": uri},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    before, after = snapshot_of(database).collections, snapshot_of(restored).collections
+    for collection in outcome.collections:
+        name = collection.name
+        if collection.documents:
+            assert before[name].unordered == after[name].unordered, name
+    assert not any("cannot carry" in warning for warning in outcome.warnings)
+
+
+def test_the_json_file_reads_back_to_the_same_bytes(engine: Engine, database: Db, tmp_path: Path) -> None:
+    """Also what the driver's own reader would take for something else."""
+    corpus.insert(database, "values", corpus.documents())
+    outcome = exported(engine, engine.back_up(database.name).manifest, ExportFormat.JSON, tmp_path / "out")
+    written = parse((tmp_path / "out").read_text())
+    documents = dict(dict(dict(written)["collections"])["values"])["documents"]
+    again = {id_bytes(raw): raw for raw in map(to_bson, documents)}
+    raw = {id_bytes(each): each for each in raw_reader.documents(database, "values")}
+    changed = [each for key, each in raw.items() if again.get(key) != each]
+    told = " ".join(outcome.warnings)
+    assert "twice in one document" in told
+    assert "NaN" in told
+    assert len(raw) == len(again)
+    for each in changed:
+        lost: list[str] = []
+        to_json(each, lost.append)
+        assert lost, f"changed, and nothing was said: {each.hex()[:200]}"

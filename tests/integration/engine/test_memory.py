@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 from bson import encode
@@ -51,6 +52,28 @@ def test_five_times_the_data_takes_about_the_same_memory(mongod: Mongod, databas
         repository = ("--repository", f"mongodb:{database.name}")
         peaks["backup"].append(peak(database, mongod, "backup", *repository, "--collection", "c"))
         peaks["restore"].append(peak(database, mongod, "restore", "latest", *repository, "--database", restored.name))
+    for used in peaks.values():
+        assert used[1] < used[0] * 1.25, peaks
+        assert used[1] < 256 * 1024, peaks
+
+
+def test_five_times_the_data_takes_about_the_same_memory_out_and_in(
+    mongod: Mongod, database: Db, tmp_path: Path
+) -> None:
+    peaks: dict[str, list[int]] = {"archive": [], "json": [], "import": []}
+    for size in (SMALL, LARGE):
+        database["c"].drop()
+        fill(database, size)
+        here, there = tmp_path / f"here{size}", tmp_path / f"there{size}"
+        here.mkdir()
+        there.mkdir()
+        repository = ("--repository", f"file://{here}")
+        peak(database, mongod, "backup", *repository, "--collection", "c")
+        for form in ("archive", "json"):
+            output = ("--format", form, "--output", str(tmp_path / f"{form}{size}"))
+            peaks[form].append(peak(database, mongod, "export", "latest", *repository, *output))
+        archive = str(tmp_path / f"archive{size}")
+        peaks["import"].append(peak(database, mongod, "import", archive, "--repository", f"file://{there}"))
     for used in peaks.values():
         assert used[1] < used[0] * 1.25, peaks
         assert used[1] < 256 * 1024, peaks
