@@ -56,13 +56,13 @@ def test_what_json_cannot_carry_is_told(document: bytes, what: str) -> None:
 def test_a_document_reads_back_to_the_same_bytes_or_something_is_told(data: st.DataObject) -> None:
     document = data.draw(corpus.bodies())(1)
     text, lost = written(document)
-    assert to_bson(parse(text)) == document or lost
+    assert lost or to_bson(parse(text)) == document
 
 
 def test_every_kind_of_value_reads_back_or_something_is_told() -> None:
     for document in [*corpus.documents(), *corpus.keys()]:
         text, lost = written(document)
-        assert to_bson(parse(text)) == document or lost
+        assert lost or to_bson(parse(text)) == document
 
 
 def test_the_drivers_own_reader_takes_it() -> None:
