@@ -13,6 +13,7 @@ RUN python -m venv --without-pip /opt/holdfast \
  && /opt/holdfast/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/holdfast/lib
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator
+COPY templates templates
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel . \
  && /opt/build/bin/pip --python /opt/holdfast/bin/python install --no-compile --no-deps --no-index /tmp/wheel/*.whl \
  && /opt/holdfast/bin/python -m compileall -q --invalidation-mode unchecked-hash \

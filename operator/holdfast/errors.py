@@ -10,6 +10,7 @@
     │   ├── VolumeMissing                    a PersistentVolumeClaim is not there, or has lost its volume
     │   ├── AuthenticationFailed             the server refused the user or the password
     │   ├── NotAuthorized                    the user is known but lacks a privilege
+    │   ├── InvalidMailSettings              the SMTP settings make no sense, or do not fit the mail server
     │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
@@ -18,11 +19,13 @@
     │   ├── StoreUnavailable                 the place where backups lie
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── ClusterUnavailable               the Kubernetes API
+    │   ├── MailUnavailable                  the mail server, or it asks us to come back later
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
     │   ├── ProcessKilled                    a process of ours was ended from outside
     │   ├── CatalogueChanged                 a collection was dropped, renamed or made anew while it was read
     │   └── Interrupted                      a signal asked us to stop
     └── OperationFailed             exit 1   it was tried, and it did not work
+        ├── MailRefused                      the mail server will not take this mail, or this recipient
         ├── CollectionFailed                 one collection could not be backed up or restored
         ├── DamagedBackup                    stored bytes are not what was stored
         ├── DamagedDump                      a file of mongodump is not what was written
@@ -82,6 +85,10 @@ class NotAuthorized(InvalidInput):
     reason = "NotAuthorized"
 
 
+class InvalidMailSettings(InvalidInput):
+    reason = "InvalidMailSettings"
+
+
 class InvalidKey(InvalidInput):
     reason = "InvalidKey"
 
@@ -116,6 +123,10 @@ class ClusterUnavailable(Unavailable):
     reason = "ClusterUnavailable"
 
 
+class MailUnavailable(Unavailable):
+    reason = "MailUnavailable"
+
+
 class SnapshotLost(Unavailable):
     reason = "SnapshotLost"
 
@@ -134,6 +145,10 @@ class Interrupted(Unavailable):
 
 class OperationFailed(HoldfastError):
     reason = "OperationFailed"
+
+
+class MailRefused(OperationFailed):
+    reason = "MailRefused"
 
 
 class CollectionFailed(OperationFailed):

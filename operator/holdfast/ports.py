@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
+from holdfast.domain.mail_settings import MailServer
+
 Labels = Mapping[str, str | int | datetime]
 
 Clock = Callable[[], datetime]
@@ -264,6 +266,33 @@ class Progress(Protocol):
     def advance(self, report: Advance) -> None: ...
 
     def warn(self, message: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One mail to one address, before it is rendered: a template, and the facts that it tells."""
+
+    message_id: str
+    """Without the brackets. The same mail has the same one however often it is sent."""
+    to: str
+    date: datetime
+    template: str
+    facts: Mapping[str, Any]
+
+
+class Mailer(Protocol):
+    """Hands letters to a mail server; the contract is ``tests/support/mailer_contract.py``.
+
+    Every try is bounded in time. Nothing that it raises holds a password.
+    """
+
+    def send(self, server: MailServer, letter: Letter) -> None:
+        """Return when the server has taken the letter.
+
+        MailUnavailable: try again later. MailRefused: not this letter, ever. InvalidMailSettings or
+        AuthenticationFailed: not before a person has changed the settings.
+        """
+        ...
 
 
 # --- the Kubernetes cluster -----------------------------------------------------------------------------------------

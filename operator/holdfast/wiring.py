@@ -12,7 +12,7 @@ from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, 
 from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Member, Store
+from holdfast.ports import Mailer, Member, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
@@ -226,3 +226,12 @@ def _database(uri: str, database: str | None, origin: str) -> str:
             hint="Add it to the URI (…:27017/NAME?…) or name it.",
         )
     return check_database_name(name)
+
+
+def open_mailer() -> Mailer:
+    """What hands mail to the servers that policies name."""
+    # Only who sends mail pays for the engine of its templates.
+    from holdfast.mail.render import Renderer
+    from holdfast.mail.smtp import SmtpMailer
+
+    return SmtpMailer(Renderer())

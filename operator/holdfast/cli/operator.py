@@ -14,6 +14,7 @@ from holdfast.kube.connection import Connection
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
+from holdfast.wiring import open_mailer
 
 
 def run_operator() -> None:
@@ -36,6 +37,7 @@ def run_operator() -> None:
         cluster,
         WorkerImage(settings.image, settings.image_pull_policy),
         clock=lambda: datetime.now(UTC),
+        mailer=open_mailer(),
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,

@@ -68,7 +68,7 @@ class Schedule:
 
 def parse_schedule(cron: str, time_zone: str) -> Schedule:
     """Given both fields of a policy, return its schedule; InvalidSpec names the field that is wrong."""
-    zone = _parse_zone(time_zone)
+    zone = parse_zone(time_zone)
     expression = _parse_cron(cron)
     schedule = Schedule(expression, zone)
     try:
@@ -79,7 +79,8 @@ def parse_schedule(cron: str, time_zone: str) -> Schedule:
 
 
 @lru_cache(maxsize=256)
-def _parse_zone(name: str) -> ZoneInfo:
+def parse_zone(name: str) -> ZoneInfo:
+    """The time zone of that name. InvalidSpec if there is none."""
     try:
         if not name or name.lower() == "local":
             raise ValueError(name)

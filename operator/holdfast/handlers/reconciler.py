@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, KubeObject
+from holdfast.ports import Clock, Cluster, KubeObject, Mailer
 from holdfast.services.follow_job import cancel_job
+from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_run import reconcile_run
 from holdfast.services.survey import Key, survey
@@ -19,6 +20,9 @@ from holdfast.specs.worker import WorkerImage
 
 _log = logging.getLogger("holdfast.operator")
 _T = TypeVar("_T")
+
+NOTIFIERS = 4
+"""Threads for mail. They are apart from the others: a mail server that is slow must not hold up a run."""
 
 
 class Reconciler:
@@ -29,19 +33,24 @@ class Reconciler:
         cluster: Cluster,
         image: WorkerImage,
         clock: Clock,
+        mailer: Mailer,
         *,
         namespaces: Sequence[str] = (),
         interval: float = 60,
         workers: int = 8,
     ) -> None:
-        self._cluster, self._image, self._clock = cluster, image, clock
+        self._cluster, self._image, self._clock, self._mailer = cluster, image, clock, mailer
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile)
+        self._notifiers = ThreadPoolExecutor(max_workers=NOTIFIERS, thread_name_prefix="notify")
+        self._notices: WorkQueue[Key] = WorkQueue(self._notify)
         self._ticked: float | None = None
 
     async def look_at(self, key: Key, delay: float = 0.0) -> None:
         await self._queue.add(key, delay)
+        if key.kind == "BackupPolicy":
+            await self._notices.add(key, delay)
 
     async def cancel(self, run: KubeObject) -> None:
         """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
@@ -51,10 +60,12 @@ class Reconciler:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(self._workers))
+            group.create_task(self._notices.run(NOTIFIERS))
             group.create_task(self._survey_for_ever())
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._notifiers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def alive(self) -> bool:
         """Whether the loop has gone round lately. A survey that fails counts: a restart would not mend the cluster."""
@@ -68,7 +79,7 @@ class Reconciler:
             keys = await self._call("The survey", lambda: list(survey(self._cluster, self._namespaces)), quiet=True)
             for index, key in enumerate(keys or ()):
                 # Spread over the first part of the interval: a restart is no reason for a burst of requests.
-                await self._queue.add(key, min(index * 0.02, self._interval / 4))
+                await self.look_at(key, min(index * 0.02, self._interval / 4))
             await asyncio.sleep(self._interval)
 
     async def _reconcile(self, key: Key) -> float | None:
@@ -76,10 +87,16 @@ class Reconciler:
         call = partial(use_case, self._cluster, key.namespace, key.name, image=self._image, clock=self._clock)
         return await self._call(str(key), call)
 
-    async def _call(self, what: str, call: Callable[[], _T], *, quiet: bool = False) -> _T | None:
+    async def _notify(self, key: Key) -> float | None:
+        call = partial(notify, self._cluster, self._mailer, key.namespace, key.name, clock=self._clock)
+        return await self._call(f"Notifications of {key}", call, pool=self._notifiers)
+
+    async def _call(
+        self, what: str, call: Callable[[], _T], *, quiet: bool = False, pool: ThreadPoolExecutor | None = None
+    ) -> _T | None:
         """The one place where errors of use cases become log lines; ``quiet`` ones go no further."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+            return await asyncio.get_running_loop().run_in_executor(pool or self._pool, call)
         except HoldfastError as error:
             _log.log(logging.WARNING if error.retryable else logging.ERROR, "%s: %s", what, error)
             if not quiet:

@@ -10,6 +10,7 @@ from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.job import JobTemplate
+from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
 from holdfast.resources.storage import ONE_KIND, MongoStorage, StorageSpec
 
@@ -143,6 +144,7 @@ class BackupPolicySpec(Spec):
         EncryptionSpec | None,
         Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
     ] = None
+    notifications: Annotated[NotificationsSpec, Field(description="Who is told what.")] = NotificationsSpec()
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
 
 
@@ -176,13 +178,16 @@ class BackupPolicyStatus(Status):
         tuple[Condition, ...],
         Field(
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
-            "backups lie in the very server that they protect.",
+            "backups lie in the very server that they protect. NotificationsReady: mail can be sent.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
     next_schedule_time: Annotated[Timestamp | None, Field(description="When the next scheduled backup starts.")] = None
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
+    notifications: Annotated[
+        PolicyNotifications | None, Field(description="What the policy told, beside the ends of its runs.")
+    ] = None
 
 
 class BackupPolicy(Status):

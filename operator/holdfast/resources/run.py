@@ -9,6 +9,7 @@ from holdfast.domain.consistency import ConsistencyLevel
 from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
+from holdfast.resources.notifications import RunNotifications
 
 KIND = "BackupRun"
 
@@ -119,6 +120,8 @@ class BackupRunStatus(Status):
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
+
+    notifications: Annotated[RunNotifications | None, Field(description="Who was told of the end of the run.")] = None
 
     @property
     def terminal(self) -> bool:

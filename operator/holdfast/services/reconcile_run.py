@@ -50,6 +50,8 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
     else:
         verdict = _follow(cluster, run, job_name, policy, clock())
     if isinstance(verdict, RunEnd):
+        if job_name is None and policy is not None:
+            _label(cluster, run)
         _end(cluster, run, clock(), verdict)
         settle_job(cluster, run, job_name, verdict.reason)
         return None
@@ -100,6 +102,13 @@ def _adopt(cluster: Cluster, run: BackupRun, policy: BackupPolicy, job_name: str
         owners.append({**policy.owner_reference, "controller": not controller(current)})
     labels = {**policy_labels(policy.metadata.name), JOB_LABEL: job_name}
     cluster.patch(BACKUP_RUN, current, {"metadata": {"labels": labels, "ownerReferences": owners}})
+
+
+def _label(cluster: Cluster, run: BackupRun) -> None:
+    """Have a run that gets no Job counted among those of its policy all the same."""
+    current = cluster.get(BACKUP_RUN, run.metadata.namespace, run.metadata.name)
+    if current is not None:
+        cluster.patch(BACKUP_RUN, current, {"metadata": {"labels": policy_labels(run.spec.policy_ref.name)}})
 
 
 def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeObject | None, now: datetime) -> _Verdict:

@@ -1,0 +1,1 @@
+"""Mail behind a port: the rendering of ``templates/``, and SMTP."""

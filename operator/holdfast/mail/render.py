@@ -1,0 +1,80 @@
+"""A letter as a mail: templates with facts become text and HTML, in one message with checked headers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, select_autoescape
+
+from holdfast.domain.mail_settings import Sender
+from holdfast.errors import MailRefused
+from holdfast.ports import Letter
+
+_PACKAGED = Path(__file__).parents[1] / "templates"
+_IN_THE_SOURCE = Path(__file__).parents[3] / "templates"
+
+SUBJECT_LIMIT = 200
+COLOURS = {"good": "#1a7f4b", "partial": "#b26a00", "bad": "#c62f2f", "none": "#5b6675"}
+
+
+@dataclass(frozen=True)
+class Brand:
+    """How mails present themselves; ``link`` leads to a dashboard, or is empty."""
+
+    name: str = "Holdfast"
+    colour: str = "#1f5fa8"
+    link: str = ""
+
+
+class Renderer:
+    """Makes messages from letters. Every value is escaped in HTML; nothing is loaded from outside."""
+
+    def __init__(self, brand: Brand | None = None) -> None:
+        self._environment = Environment(
+            loader=FileSystemLoader(_PACKAGED if _PACKAGED.is_dir() else _IN_THE_SOURCE),
+            autoescape=select_autoescape(["html"], default=False),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(brand=brand or Brand(), colours=COLOURS)
+
+    def render(self, letter: Letter, sender: Sender) -> EmailMessage:
+        """MailRefused if no message can be made of it, which another try would not change."""
+        try:
+            text, html = (self._fill(f"{letter.template}.{kind}", letter.facts) for kind in ("txt", "html"))
+            return _message(letter, sender, text, html)
+        except (TemplateError, MessageError, ValueError) as error:
+            raise MailRefused(
+                f"The mail {letter.template} cannot be made ({type(error).__name__}).", hint="Please report it."
+            ) from error
+
+    def _fill(self, name: str, facts: Mapping[str, Any]) -> str:
+        colour = COLOURS.get(str(facts.get("outcome")), COLOURS["none"])
+        return self._environment.get_template(name).render({**facts, "colour": colour}).strip() + "\n"
+
+
+def _message(letter: Letter, sender: Sender, text: str, html: str) -> EmailMessage:
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(one_line(sender.name), addr_spec=sender.address)
+    message["To"] = Address(addr_spec=letter.to)
+    message["Subject"] = one_line(str(letter.facts["subject"]))[:SUBJECT_LIMIT]
+    message["Date"] = format_datetime(letter.date)
+    message["Message-ID"] = f"<{letter.message_id}>"
+    # No holiday notes in answer.
+    message["Auto-Submitted"] = "auto-generated"
+    message["X-Auto-Response-Suppress"] = "All"
+    message.set_content(text)
+    message.add_alternative(html, subtype="html")
+    return message
+
+
+def one_line(text: str) -> str:
+    """``text`` as a header may hold it: names of databases are other people's words."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,0 +1,132 @@
+"""Notifications: whom a policy tells of what; and, in a status, whom it told."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from holdfast.domain.mail_settings import ADDRESS, ADDRESS_LIMIT
+from holdfast.domain.notifications import DeliveryPhase, Event
+from holdfast.resources.base import Spec, Status, Timestamp
+from holdfast.resources.references import SecretName
+
+DELIVERIES_LIMIT = 32
+RECIPIENTS_LIMIT = 16
+
+_SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
+
+_EVENTS = (
+    "BackupSucceeded, BackupFailed, BackupPartial (some collections failed), BackupRecovered (good again; who does not "
+    "name it is told of a success), WeeklySummary (Monday at 08:00 in the time zone of the schedule)."
+)
+
+
+class SmtpSecretRef(Spec):
+    """A Secret in the policy's namespace that holds SMTP settings under the names of an .env file."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+
+
+class Recipient(Spec):
+    """Somebody who gets mail."""
+
+    address: Annotated[
+        str, Field(description="The address.", min_length=3, max_length=ADDRESS_LIMIT, pattern=f"^{ADDRESS}$")
+    ]
+    events: Annotated[
+        tuple[Event, ...] | None,
+        Field(
+            description="What to tell this address. Default: what `events` beside `recipients` says.",
+            max_length=len(Event),
+            json_schema_extra=_SET,
+        ),
+    ] = None
+
+
+class EmailSpec(Spec):
+    """Mail about this policy. It is off as long as the Secret has no SMTP_HOST."""
+
+    secret_ref: Annotated[
+        SmtpSecretRef | None,
+        Field(
+            description="The Secret with SMTP_HOST, SMTP_PORT, SMTP_SECURE, SMTP_USER, SMTP_PASSWORD, FROM_EMAIL and "
+            "ADMIN_EMAIL. Default: the one that holds the MongoDB URI."
+        ),
+    ] = None
+    suspend: Annotated[bool, Field(description="Send nothing for now. What happens meanwhile is not made up for.")] = (
+        False
+    )
+    events: Annotated[
+        tuple[Event, ...] | None,
+        # Not a default of the schema: it would be stored, and leave out what a later release can tell.
+        Field(description=f"What is told. Default: all. {_EVENTS}", max_length=len(Event), json_schema_extra=_SET),
+    ] = None
+    recipients: Annotated[
+        tuple[Recipient, ...],
+        Field(
+            description="Who is told. Default: ADMIN_EMAIL of the Secret.",
+            max_length=RECIPIENTS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["address"]},
+        ),
+    ] = ()
+    collect_seconds: Annotated[
+        int,
+        Field(
+            description="After a mail about a failure, collect further failures for so long into one mail.",
+            ge=0,
+            le=604800,
+        ),
+    ] = 21600
+
+
+class NotificationsSpec(Spec):
+    """Who is told what."""
+
+    email: Annotated[EmailSpec, Field(description="Mail about this policy.")] = EmailSpec()
+
+
+class Delivery(Status):
+    """One message to one address."""
+
+    to: Annotated[str, Field(description="The address.")]
+    event: Annotated[Event, Field(description="What it is told.")]
+    phase: Annotated[
+        DeliveryPhase,
+        Field(description="Owed: to be sent, perhaps once more. Sent: the mail server took it. Failed: given up."),
+    ] = DeliveryPhase.OWED
+    message_id: Annotated[
+        str | None, Field(description="Message-ID of the mail. One mail may carry news of several runs.")
+    ] = None
+    attempts: Annotated[int | None, Field(description="How often it was tried.", ge=0)] = None
+    first_attempt_time: Annotated[Timestamp | None, Field(description="When it was first tried.")] = None
+    next_attempt_time: Annotated[Timestamp | None, Field(description="When it is tried again.")] = None
+    sent_time: Annotated[Timestamp | None, Field(description="When the mail server took it.")] = None
+    reason: Annotated[str | None, Field(description="Why the last try failed, as one CamelCase word.")] = None
+    error: Annotated[str | None, Field(description="Why the last try failed, in the words of the mail server.")] = None
+
+
+Deliveries = Annotated[
+    tuple[Delivery, ...],
+    Field(
+        description="What is owed, and what was sent.",
+        max_length=DELIVERIES_LIMIT,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["to", "event"]},
+    ),
+]
+
+
+class RunNotifications(Status):
+    """Who was told of the end of a run. It is there once somebody has looked, even if nobody wants to know."""
+
+    deliveries: Deliveries = ()
+
+
+class PolicyNotifications(Status):
+    """What a policy itself tells of."""
+
+    since: Annotated[
+        Timestamp | None, Field(description="Since when notifications are on. What ended before is not told.")
+    ] = None
+    summary_time: Annotated[
+        Timestamp | None, Field(description="The moment that the last weekly summary was due at.")
+    ] = None
+    deliveries: Deliveries = ()

@@ -1,0 +1,84 @@
+"""By what server, and to whom, a policy sends mail: its spec and the Secret that it names, read together."""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from holdfast.domain.mail_settings import ADMIN, HOST, MailServer, read_mail_settings
+from holdfast.domain.mongodb_uri import uri_database
+from holdfast.domain.notifications import Event
+from holdfast.errors import InvalidInput, InvalidMailSettings, SecretMissing
+from holdfast.ports import SECRET, Cluster
+from holdfast.resources.policy import BackupPolicy
+
+
+@dataclass(frozen=True)
+class Account:
+    """``recipients``: what each address wants to be told."""
+
+    server: MailServer
+    recipients: Mapping[str, tuple[Event, ...]]
+
+    def __str__(self) -> str:
+        return f"Mail goes to {', '.join(self.recipients)} by {self.server}."
+
+
+@dataclass(frozen=True)
+class NoMail:
+    """Mail is off, on purpose."""
+
+    reason: str
+    message: str
+
+
+def mail_account(cluster: Cluster, policy: BackupPolicy) -> Account | NoMail:
+    """SecretMissing or InvalidMailSettings where mail is wanted and cannot be."""
+    spec, namespace = policy.spec.notifications.email, policy.metadata.namespace
+    if spec.suspend:
+        return NoMail("Suspended", "Mail is suspended by spec.notifications.email.suspend.")
+    name = (spec.secret_ref or policy.spec.source.uri_secret_ref).name
+    where = f"Secret {namespace}/{name}"
+    values = _values(cluster, namespace, name)
+    if values is None:
+        raise SecretMissing(f"There is no {where}.", hint="Create it, with key SMTP_HOST and what goes with it.")
+    settings = read_mail_settings(values, where)
+    if settings.server is None:
+        return NoMail("NotConfigured", f"Mail is off: {where} has no {HOST}. Add the SMTP settings to have mail.")
+    events = tuple(Event) if spec.events is None else spec.events
+    recipients = {one.address: events if one.events is None else one.events for one in spec.recipients}
+    if not recipients:
+        recipients = dict.fromkeys(settings.admins, events)
+    if not recipients:
+        raise InvalidMailSettings(
+            f"Nobody gets mail: {where} has no {ADMIN}, and the policy names no recipients.",
+            hint=f"Set {ADMIN}, or spec.notifications.email.recipients.",
+        )
+    return Account(settings.server, recipients)
+
+
+def database_name(cluster: Cluster, policy: BackupPolicy) -> str:
+    """What people call the database: its name, or that of the policy where none can be found."""
+    source = policy.spec.source
+    if source.database:
+        return source.database
+    try:
+        values = _values(cluster, policy.metadata.namespace, source.uri_secret_ref.name) or {}
+        found = uri_database(values.get(source.uri_secret_ref.key, ""), "The Secret")
+    except InvalidInput:
+        found = None
+    return found or policy.metadata.name
+
+
+def _values(cluster: Cluster, namespace: str, name: str) -> Mapping[str, str] | None:
+    """What a Secret holds, as far as it is text."""
+    body = cluster.get(SECRET, namespace, name)
+    if body is None:
+        return None
+    values: dict[str, str] = {}
+    for key, encoded in (body.get("data") or {}).items():
+        try:
+            values[key] = b64decode(encoded).decode()
+        except (Base64Error, UnicodeDecodeError):
+            continue
+    return values

@@ -1,0 +1,168 @@
+"""Tell people what became of a policy's runs, each thing once, whatever is killed in between.
+
+What is owed is written into the status of the run first, and sent afterwards. Nothing here can fail a run: mail that
+cannot be sent is said in the policy's condition NotificationsReady, and in the delivery itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from holdfast.domain.notifications import Batch, Debt, DeliveryPhase, Event, event_of, told_as
+from holdfast.domain.phases import Phase
+from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, Mailer
+from holdfast.resources.notifications import Delivery
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.run import BackupRun
+from holdfast.services.mail_account import Account, NoMail, database_name, mail_account
+from holdfast.services.outbox import change_delivery, owe
+from holdfast.services.post import WITHDRAWN, Owner, Post, debt_of, place_of, withdrawn
+from holdfast.services.say_notifications import Verdict, say
+from holdfast.services.write_status import parse_policy, parse_run
+from holdfast.specs.letters import run_facts
+from holdfast.specs.names import POLICY_LABEL
+
+READY_REASON = "Configured"
+
+
+def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock: Clock) -> float | None:
+    """Given a policy's name, send what is owed about it. Returns seconds until it wants to be looked at again.
+
+    Raises ClusterUnavailable if the cluster does not answer: the caller tries again.
+    """
+    body = cluster.get(BACKUP_POLICY, namespace, name)
+    if body is None or "deletionTimestamp" in body["metadata"]:
+        return None
+    try:
+        policy = parse_policy(body)
+    except InvalidSpec:
+        return None  # the policy's condition Ready says it
+    now = clock().replace(microsecond=0)
+    try:
+        account = mail_account(cluster, policy)
+    except InvalidInput as error:
+        say(cluster, body, Verdict(False, error.reason, str(error)), now=now, since=_since(policy))
+        return None
+    if isinstance(account, NoMail):
+        good = account.reason == "Suspended"
+        say(cluster, body, Verdict(good, account.reason, account.message), now=now, since=None)
+        return None
+    since = _since(policy) or now
+    if _since(policy) is None:
+        say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
+    look = _Round(cluster, mailer, policy, account, since, now).go()
+    _say_how_it_went(cluster, policy, account, since, now)
+    return None if look is None else max(1.0, (look - now).total_seconds())
+
+
+def _since(policy: BackupPolicy) -> datetime | None:
+    return policy.status.notifications.since if policy.status.notifications else None
+
+
+@dataclass
+class _Round:
+    """One look at all runs of a policy."""
+
+    cluster: Cluster
+    mailer: Mailer
+    policy: BackupPolicy
+    account: Account
+    since: datetime
+    now: datetime
+    _runs: dict[str, BackupRun] = field(default_factory=dict)
+
+    def go(self) -> datetime | None:
+        """Write down what is owed, send what is due. Returns when to look again."""
+        runs = ended_runs(self.cluster, self.policy)
+        if self._owe(runs):
+            runs = ended_runs(self.cluster, self.policy)
+        self._runs = {run.metadata.name: run for run, _ in runs}
+        owners = {run.metadata.name: Owner(place_of(BACKUP_RUN, body), body) for run, body in runs}
+        looks = [self._pay(to, debts, owners) for to, debts in self._debts(runs, owners).items()]
+        return min((look for look in looks if look is not None), default=None)
+
+    def _owe(self, runs: Sequence[tuple[BackupRun, KubeObject]]) -> bool:
+        """Whether anything new was written."""
+        before: Phase | None = None
+        found = False
+        for run, body in runs:
+            status = run.status
+            if status.phase is None:
+                continue
+            if status.notifications is None and ended_at(run) >= self.since:
+                owe(self.cluster, place_of(BACKUP_RUN, body), self._deliveries(event_of(status.phase, before)))
+                found = True
+            if status.phase is not Phase.CANCELLED:
+                before = status.phase
+        return found
+
+    def _deliveries(self, event: Event | None) -> list[Delivery]:
+        if event is None:
+            return []
+        told = {to: told_as(event, wanted) for to, wanted in self.account.recipients.items()}
+        return [Delivery(to=to, event=as_event) for to, as_event in told.items() if as_event is not None]
+
+    def _debts(
+        self, runs: Sequence[tuple[BackupRun, KubeObject]], owners: Mapping[str, Owner]
+    ) -> dict[str, list[Debt]]:
+        """By address. What is owed to somebody who is not to be told any more is withdrawn."""
+        debts: dict[str, list[Debt]] = {}
+        for run, _ in runs:
+            name, at = run.metadata.name, ended_at(run)
+            for delivery in run.status.notifications.deliveries if run.status.notifications else ():
+                wanted = delivery.to in self.account.recipients and at >= self.since
+                if wanted or delivery.phase is not DeliveryPhase.OWED:
+                    debts.setdefault(delivery.to, []).append(debt_of(name, at, delivery))
+                else:
+                    change_delivery(self.cluster, owners[name].place, delivery.to, delivery.event, withdrawn)
+        return debts
+
+    def _pay(self, to: str, debts: list[Debt], owners: Mapping[str, Owner]) -> datetime | None:
+        post = Post(self.cluster, self.mailer, self.account.server, to, owners, self._facts, self.now)
+        return post.pay(debts, timedelta(seconds=self.policy.spec.notifications.email.collect_seconds))
+
+    def _facts(self, batch: Batch) -> Mapping[str, object]:
+        others = [self._runs[debt.run] for debt in batch.rest]
+        database = database_name(self.cluster, self.policy)
+        return run_facts(self.policy, database, batch.lead.event, self._runs[batch.lead.run], others)
+
+
+def ended_runs(cluster: Cluster, policy: BackupPolicy) -> list[tuple[BackupRun, KubeObject]]:
+    """The runs of a policy that have ended, oldest first."""
+    bodies = cluster.list(BACKUP_RUN, policy.metadata.namespace, {POLICY_LABEL: policy.metadata.name})
+    runs = [(parse_run(body), body) for body in bodies]
+    ended = [
+        (run, body) for run, body in runs if run.status.terminal and run.spec.policy_ref.name == policy.metadata.name
+    ]
+    return sorted(ended, key=lambda pair: (ended_at(pair[0]), pair[0].metadata.name))
+
+
+def ended_at(run: BackupRun) -> datetime:
+    moment = run.status.completion_time or run.metadata.creation_timestamp
+    if moment is None:
+        raise HoldfastError(f"BackupRun {run.metadata.namespace}/{run.metadata.name} has no times.")
+    return moment
+
+
+def _say_how_it_went(cluster: Cluster, policy: BackupPolicy, account: Account, since: datetime, now: datetime) -> None:
+    """What the newest tries tell about the mail server."""
+    body = cluster.get(BACKUP_POLICY, policy.metadata.namespace, policy.metadata.name)
+    if body is None or body["metadata"]["uid"] != policy.metadata.uid:
+        return
+    newest: dict[str, tuple[datetime, Delivery]] = {}
+    for run, _ in ended_runs(cluster, policy):
+        for delivery in run.status.notifications.deliveries if run.status.notifications else ():
+            tried = delivery.sent_time or (delivery.first_attempt_time and ended_at(run))
+            if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
+                newest[delivery.to] = max(
+                    newest.get(delivery.to, (tried, delivery)), (tried, delivery), key=lambda pair: pair[0]
+                )
+    troubled = {to: delivery for to, (_, delivery) in sorted(newest.items()) if delivery.error}
+    if not troubled:
+        say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
+        return
+    to, delivery = next(iter(troubled.items()))
+    more = f" So it is for {len(troubled) - 1} more." if len(troubled) > 1 else ""
+    message = f"Mail to {to} cannot be sent: {delivery.error}{more}"
+    say(cluster, body, Verdict(False, delivery.reason or "MailFailed", message), now=now, since=since)

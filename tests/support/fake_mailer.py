@@ -1,0 +1,23 @@
+"""A mailer in memory, for tests of what sends mail. It keeps the contract in ``mailer_contract``."""
+
+from collections.abc import Callable
+
+from holdfast.domain.mail_settings import MailServer
+from holdfast.errors import HoldfastError
+from holdfast.ports import Letter
+
+
+class FakeMailer:
+    """``sent`` holds what was taken; ``failing`` may raise for a letter before it is."""
+
+    def __init__(self) -> None:
+        self.sent: list[Letter] = []
+        self.tried: list[Letter] = []
+        self.failing: Callable[[Letter], HoldfastError | None] = lambda _letter: None
+
+    def send(self, server: MailServer, letter: Letter) -> None:
+        del server
+        self.tried.append(letter)
+        if (error := self.failing(letter)) is not None:
+            raise error
+        self.sent.append(letter)
