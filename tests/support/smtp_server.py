@@ -42,7 +42,7 @@ class Behaviour:
     greylist: set[str] = field(default_factory=set)
     """Recipients that are taken at the second try."""
     silent: bool = False
-    """Never answers to the data."""
+    """Takes the data, and never answers."""
     cut: bool = False
     """Takes the data, then hangs up without an answer."""
 
@@ -161,8 +161,6 @@ class SmtpServer:
         return "250 OK"
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
-        while self.behaviour.silent:  # noqa: ASYNC110 (told from another thread)
-            await asyncio.sleep(0.05)
         if self.behaviour.data:
             return self.behaviour.data
         assert isinstance(envelope.content, bytes)
@@ -171,6 +169,8 @@ class SmtpServer:
             self.envelopes.append(envelope)
             self.protocols.append(session.ssl["cipher"][1] if session.ssl else None)
             self.changed.notify_all()
+        while self.behaviour.silent:  # noqa: ASYNC110 (told from another thread)
+            await asyncio.sleep(0.05)
         if self.behaviour.cut:
             transport = server.transport
             assert isinstance(transport, asyncio.Transport)

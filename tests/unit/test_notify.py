@@ -154,9 +154,9 @@ def test_a_storm_is_two_mails_with_a_count(site: Site) -> None:
         site.settle()
     site.clock.advance(6 * HOUR)
     site.settle()
-    assert [len(names.split()) for _, names in site.sent()] == [1, 21]
+    assert [len(names.split()) for _, names in site.sent()] == [1, 11]
     second = site.mailer.sent[1]
-    assert (second.facts["problems"], second.facts["more"]) == (39, 18)
+    assert (second.facts["problems"], second.facts["more"]) == (39, 28)
     assert "39 times" in second.facts["subject"]
 
 
@@ -165,7 +165,7 @@ def test_what_happened_while_the_operator_was_away_is_one_mail(site: Site) -> No
         site.ends(f"run-{number:03}", "Succeeded" if number % 2 else "Failed")
     site.settle()
     assert len(site.mailer.sent) == 1
-    assert site.mailer.sent[0].facts["more"] == 279
+    assert site.mailer.sent[0].facts["more"] == 289
 
 
 def test_a_good_backup_tells_of_the_failures_that_waited(site: Site) -> None:
@@ -367,16 +367,11 @@ class Killed(BaseException):
     """The process is gone."""
 
 
-@pytest.mark.parametrize("sent_first", [False, True])
-@pytest.mark.parametrize("line", range(1, 25))
-def test_killed_at_any_write_nothing_is_lost_and_only_the_mail_at_hand_is_told_twice(
-    line: int, sent_first: bool
-) -> None:
-    """``sent_first``: the mail server has the mail, and the operator dies before it hears so."""
-    site = Site()
-    site.settle()
-    for number in range(4):
-        site.ends(f"run-{number}")
+def kill_at(site: Site, line: int, *, sent_first: bool) -> None:
+    """Let the operator work, kill it at the write or the mail of that number, and let another one go on.
+
+    ``sent_first``: the mail server has the mail, and the operator dies before it hears so.
+    """
     calls = 0
 
     def count() -> None:
@@ -403,6 +398,18 @@ def test_killed_at_any_write_nothing_is_lost_and_only_the_mail_at_hand_is_told_t
     except Killed:
         site.cluster.failing, site.mailer.failing = (lambda *_: None), (lambda _: None)
         site.settle()
+
+
+@pytest.mark.parametrize("sent_first", [False, True])
+@pytest.mark.parametrize("line", range(1, 25))
+def test_killed_at_any_write_nothing_is_lost_and_only_the_mail_at_hand_is_told_twice(
+    line: int, sent_first: bool
+) -> None:
+    site = Site()
+    site.settle()
+    for number in range(4):
+        site.ends(f"run-{number}")
+    kill_at(site, line, sent_first=sent_first)
     for _ in range(3):
         site.clock.advance(6 * HOUR)
         site.settle()
@@ -445,3 +452,68 @@ def test_a_look_says_when_the_next_is_due(site: Site) -> None:
     site.settle()
     site.ends("b", after=60)
     assert site.look() == timedelta(hours=6).total_seconds() - 60
+
+
+def monday(site: Site, *, hour: float = 8) -> None:
+    """Go on to the next Monday, in UTC: the tests begin on a Sunday at noon."""
+    seconds = (site.clock.now.replace(hour=0, minute=0, second=0) + timedelta(days=1, hours=hour)) - site.clock.now
+    site.clock.advance(seconds.total_seconds())
+
+
+def test_a_week_is_summed_up_once(site: Site) -> None:
+    site.ends("a", "Succeeded", storedBytes=4096)
+    site.settle()
+    monday(site, hour=7.99)
+    site.settle()
+    assert len(site.mailer.sent) == 1
+    monday_at = site.look()
+    assert monday_at is not None
+    site.clock.advance(monday_at)
+    site.settle()
+    site.settle()
+    assert [letter.template for letter in site.mailer.sent] == ["backup_success", "weekly_summary"]
+    assert site.mailer.sent[1].facts["headline"] == "1 of 1 backups good"
+    notes = site.policy()["status"]["notifications"]
+    assert (notes["summaryTime"], notes["deliveries"][0]["phase"]) == ("2026-03-02T08:00:00Z", "Sent")
+
+
+def test_a_summary_that_was_due_while_the_operator_was_away_is_made_up_for_once(site: Site) -> None:
+    site.clock.advance(17 * 24 * HOUR)
+    site.settle()
+    site.settle()
+    assert [letter.template for letter in site.mailer.sent] == ["weekly_summary"]
+    assert "Mon 09 Mar 2026" in site.mailer.sent[0].facts["from"]
+
+
+def test_a_summary_is_tried_again_and_no_run_waits_for_it(site: Site) -> None:
+    site.mailer.failing = lambda letter: MailUnavailable("away") if letter.template == "weekly_summary" else None
+    monday(site)
+    site.look()
+    site.ends("a")
+    site.look()
+    assert site.sent() == [("backup_failure", "a")]
+    site.mailer.failing = lambda _: None
+    site.clock.advance(HOUR)
+    site.settle()
+    assert site.mailer.sent[-1].template == "weekly_summary"
+    assert len({letter.message_id for letter in site.mailer.tried if letter.template == "weekly_summary"}) == 1
+
+
+def test_no_summary_of_the_time_before_mail_was_set_up() -> None:
+    site = Site()
+    monday(site, hour=9)
+    site.settle()
+    assert not site.mailer.tried
+
+
+@pytest.mark.parametrize("sent_first", [False, True])
+@pytest.mark.parametrize("line", range(1, 7))
+def test_killed_at_any_write_a_summary_is_told(line: int, sent_first: bool) -> None:
+    site = Site()
+    site.settle()
+    monday(site)
+    kill_at(site, line, sent_first=sent_first)
+    site.clock.advance(HOUR)
+    site.settle()
+    assert {letter.template for letter in site.mailer.sent} == {"weekly_summary"}
+    assert len({letter.message_id for letter in site.mailer.sent}) == 1

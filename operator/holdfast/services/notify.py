@@ -19,6 +19,7 @@ from holdfast.services.mail_account import Account, NoMail, database_name, mail_
 from holdfast.services.outbox import change_delivery, owe
 from holdfast.services.post import WITHDRAWN, Owner, Post, debt_of, place_of, withdrawn
 from holdfast.services.say_notifications import Verdict, say
+from holdfast.services.summarise import summarise
 from holdfast.services.write_status import parse_policy, parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
@@ -80,6 +81,10 @@ class _Round:
         self._runs = {run.metadata.name: run for run, _ in runs}
         owners = {run.metadata.name: Owner(place_of(BACKUP_RUN, body), body) for run, body in runs}
         looks = [self._pay(to, debts, owners) for to, debts in self._debts(runs, owners).items()]
+        ended = [run for run, _ in runs]
+        looks.append(
+            summarise(self.cluster, self.mailer, self.policy, self.account, ended, since=self.since, now=self.now)
+        )
         return min((look for look in looks if look is not None), default=None)
 
     def _owe(self, runs: Sequence[tuple[BackupRun, KubeObject]]) -> bool:
@@ -151,18 +156,22 @@ def _say_how_it_went(cluster: Cluster, policy: BackupPolicy, account: Account, s
     if body is None or body["metadata"]["uid"] != policy.metadata.uid:
         return
     newest: dict[str, tuple[datetime, Delivery]] = {}
-    for run, _ in ended_runs(cluster, policy):
-        for delivery in run.status.notifications.deliveries if run.status.notifications else ():
-            tried = delivery.sent_time or (delivery.first_attempt_time and ended_at(run))
-            if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
-                newest[delivery.to] = max(
-                    newest.get(delivery.to, (tried, delivery)), (tried, delivery), key=lambda pair: pair[0]
-                )
-    troubled = {to: delivery for to, (_, delivery) in sorted(newest.items()) if delivery.error}
+    for delivery in _all_deliveries(cluster, parse_policy(body)):
+        tried = delivery.sent_time or delivery.first_attempt_time
+        if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
+            known = newest.get(delivery.to)
+            newest[delivery.to] = (tried, delivery) if known is None or tried >= known[0] else known
+    troubled = [(to, delivery) for to, (_, delivery) in sorted(newest.items()) if delivery.error]
     if not troubled:
         say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
         return
-    to, delivery = next(iter(troubled.items()))
+    to, delivery = troubled[0]
     more = f" So it is for {len(troubled) - 1} more." if len(troubled) > 1 else ""
     message = f"Mail to {to} cannot be sent: {delivery.error}{more}"
     say(cluster, body, Verdict(False, delivery.reason or "MailFailed", message), now=now, since=since)
+
+
+def _all_deliveries(cluster: Cluster, policy: BackupPolicy) -> list[Delivery]:
+    """Of the runs, and of the policy itself."""
+    notes = [run.status.notifications for run, _ in ended_runs(cluster, policy)]
+    return [delivery for one in (*notes, policy.status.notifications) if one for delivery in one.deliveries]

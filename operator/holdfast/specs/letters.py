@@ -14,7 +14,8 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 
 SHOWN = 20
-"""Runs, collections and warnings that a mail lists at most."""
+"""Collections and warnings that a mail lists at most."""
+RUNS_SHOWN = 10
 MESSAGE_LIMIT = 1000
 
 TEMPLATES = {
@@ -46,7 +47,7 @@ def run_facts(
     """Given the newest run that a mail tells of, and the other ones, newest first, return the facts of the mail."""
     problems = sum(event_of(one.status.phase, None) in PROBLEMS for one in (run, *others) if one.status.phase)
     zone = zone_of(policy)
-    told = [short_run(one, zone) for one in others[:SHOWN]]
+    told = [short_run(one, zone) for one in others[:RUNS_SHOWN]]
     subject = _SUBJECTS[event].format(database=database)
     if event in PROBLEMS and problems > 1:
         subject += f" ({problems} times)"
@@ -74,7 +75,7 @@ def short_run(run: BackupRun, zone: ZoneInfo) -> Mapping[str, str]:
         "outcome": outcome_of(run),
         "outcome_text": _OUTCOMES.get(phase, ("none", str(phase)))[1],
         "ended": moment_words(run.status.completion_time, zone),
-        "message": "" if phase is Phase.SUCCEEDED else _sentence(run.status.message)[:300],
+        "message": "" if phase is Phase.SUCCEEDED else _sentence(run.status.message)[:160],
     }
 
 

@@ -22,6 +22,8 @@ def policy(name: str = "shop", **spec: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
+        (policy(notifications={"email": {"events": ["BackupExploded"]}}), 'Unsupported value: "BackupExploded"'),
+        (policy(notifications={"email": {"recipients": [{"address": "nobody"}]}}), "recipients[0].address"),
         (policy("p" * 53), "at most 52 characters"),
         (policy(storage={}), "exactly one kind of store"),
         (policy(compression={"level": 20}), "should be less than or equal to 19"),

@@ -1,0 +1,115 @@
+"""Letters with real facts, one of each kind, for looking at them and for keeping them as they are."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from holdfast.domain.notifications import Event
+from holdfast.ports import Letter
+from holdfast.resources.base import format_time
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.run import BackupRun
+from holdfast.specs.letters import TEMPLATES, run_facts
+from holdfast.specs.weekly_letter import week_facts
+from tests.support.kube_objects import policy_model
+
+NOW = datetime(2026, 3, 2, 1, 0, 42, tzinfo=UTC)
+WEEK_DUE = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
+"""Monday at 08:00 in Berlin."""
+EVIL = "<script>alert(1)</script>"
+
+_LAST = {"name": "timetrack-29384720", "completionTime": "2026-03-01T01:00:40Z", "backupId": "b0"}
+_GOOD: dict[str, Any] = {
+    "phase": "Succeeded",
+    "reason": "Succeeded",
+    "startTime": "2026-03-02T01:00:02Z",
+    "duration": "40s",
+    "backupId": "20260302T010004Z-8c1f",
+    "documents": 1_234_567,
+    "storedBytes": 83_000_000,
+    "storedSize": "79.2 MiB",
+    "newSize": "1.4 MiB",
+    "consistency": {"level": "Snapshot", "clusterTime": "1772413204.1"},
+}
+_BAD: dict[str, Any] = {
+    "phase": "Failed",
+    "reason": "SourceUnavailable",
+    "message": "The database db.example.org:27017 does not answer. Check that it runs, and that the network lets the "
+    "worker through. (Tried 4 times.)",
+    "startTime": "2026-03-02T01:00:02Z",
+    "duration": "40s",
+}
+_PARTIAL: dict[str, Any] = {
+    **_GOOD,
+    "phase": "PartiallyFailed",
+    "reason": "CollectionFailed",
+    "message": "1 of 6 collections could not be backed up: feedback.",
+    "collections": [
+        {"name": "feedback", "phase": "Failed", "error": f"Not authorized to read it. {EVIL}"},
+        {"name": "users", "phase": "Succeeded", "documents": 12},
+    ],
+    "warnings": ["spec.source.collections names userGoals, which is not in the database."],
+}
+
+
+def run_of(name: str, ended: datetime = NOW, **status: Any) -> BackupRun:
+    return BackupRun.model_validate(
+        {
+            "metadata": {"name": name, "namespace": "team", "uid": name},
+            "spec": {"policyRef": {"name": "timetrack"}},
+            "status": {"completionTime": format_time(ended), **status},
+        }
+    )
+
+
+def week() -> list[BackupRun]:
+    """Seven days: good ones that grow, one without a backup, one that failed, one that failed twice and came back."""
+    begin = WEEK_DUE - timedelta(days=7, hours=8)
+    ends: list[tuple[float, dict[str, Any], float]] = [
+        (0.1, _GOOD, 1.0),
+        (1.1, _GOOD, 1.1),
+        (3.1, _BAD, 0),
+        (4.1, _BAD, 0),
+        (4.2, _BAD, 0),
+        (4.3, _GOOD, 1.2),
+        (5.1, _PARTIAL, 0.9),
+        (6.1, _GOOD, 1.3),
+    ]
+    runs = []
+    for number, (day, status, factor) in enumerate(ends):
+        sizes = {"storedBytes": int(83_000_000 * factor), "newBytes": 1_400_000} if factor else {}
+        runs.append(run_of(f"timetrack-{29386160 + number}", begin + timedelta(days=day), **{**status, **sizes}))
+    return runs
+
+
+def facts_of(event: Event) -> Mapping[str, Any]:
+    shown = policy()
+    earlier = [run_of(f"timetrack-2938{4600 - hour}", NOW - timedelta(hours=hour), **_BAD) for hour in range(1, 24)]
+    status, others = {
+        Event.BACKUP_SUCCEEDED: (_GOOD, []),
+        Event.BACKUP_FAILED: (_BAD, earlier),
+        Event.BACKUP_PARTIAL: (_PARTIAL, []),
+        Event.BACKUP_RECOVERED: (_GOOD, earlier[:2]),
+    }[event]
+    return run_facts(shown, "timetrack", event, run_of("timetrack-29386160", **status), others)
+
+
+def policy() -> BackupPolicy:
+    body = policy_model("timetrack", schedule={"cron": "0 2 * * *", "timeZone": "Europe/Berlin"})
+    return body.model_copy(
+        update={
+            "metadata": body.metadata.model_copy(update={"namespace": "team"}),
+            "status": body.status.model_validate({"lastSuccessfulRun": _LAST}),
+        }
+    )
+
+
+def letters() -> Mapping[str, Letter]:
+    """By template."""
+    every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event is not Event.WEEKLY_SUMMARY}
+    every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
+    every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
+    return {
+        template: Letter(f"{template}@example.com", "admin@example.com", NOW, template, facts)
+        for template, facts in every.items()
+    }
