@@ -20,6 +20,11 @@ class OperatorSettings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0: none."""
+    mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
+    """How mails name their sender."""
+    mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
+    mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
+    """Where the foot of a mail leads: a dashboard, a runbook."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("watch_namespaces", mode="before")

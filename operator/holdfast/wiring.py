@@ -228,10 +228,11 @@ def _database(uri: str, database: str | None, origin: str) -> str:
     return check_database_name(name)
 
 
-def open_mailer() -> Mailer:
-    """What hands mail to the servers that policies name."""
+def open_mailer(*, name: str | None = None, colour: str | None = None, link: str | None = None) -> Mailer:
+    """What hands mail to the servers that policies name; ``name``, ``colour`` and ``link`` are the looks of mails."""
     # Only who sends mail pays for the engine of its templates.
-    from holdfast.mail.render import Renderer
+    from holdfast.mail.render import Brand, Renderer
     from holdfast.mail.smtp import SmtpMailer
 
-    return SmtpMailer(Renderer())
+    looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
+    return SmtpMailer(Renderer(Brand(**looks)))

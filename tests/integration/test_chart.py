@@ -172,6 +172,9 @@ def test_every_value_arrives(render: Render) -> None:
         "imagePullSecrets[0].name=registry",
         "logLevel=DEBUG",
         "resyncSeconds=7",
+        "mail.name=Ops",
+        "mail.colour=#123456",
+        "mail.link=https://holdfast.example.com/",
         "resources.limits.memory=1Gi",
         "podAnnotations.one=two",
         "podLabels.three=four",
@@ -192,6 +195,8 @@ def test_every_value_arrives(render: Render) -> None:
     assert pod["priorityClassName"] == "high"
     assert container["resources"]["limits"] == {"memory": "1Gi"}
     environment = environment_of(container)
+    mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK")]
+    assert mail == ["Ops", "#123456", "https://holdfast.example.com/"]
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
 
 

@@ -18,6 +18,7 @@ from holdfast.cli import (
     prune,
     restore,
     schema,
+    send_test_mail,
     show,
     stats,
     verify,
@@ -61,6 +62,7 @@ app.command("schema")(schema.schema)
 app.command("export")(export.export_backup)
 app.command("import")(import_dump.import_backup)
 app.command("crds")(crds.crds)
+app.command("test-mail")(send_test_mail.send_test_mail)
 worker = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
 app.add_typer(worker, name="worker")
 

@@ -37,7 +37,7 @@ def run_operator() -> None:
         cluster,
         WorkerImage(settings.image, settings.image_pull_policy),
         clock=lambda: datetime.now(UTC),
-        mailer=open_mailer(),
+        mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,

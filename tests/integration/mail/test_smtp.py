@@ -1,6 +1,9 @@
 """Letters over SMTP, to a real server: what arrives, and what is said when nothing does."""
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -250,3 +253,35 @@ def test_a_name_of_a_database_cannot_add_headers(smtp: SmtpServer, mailer: SmtpM
 def test_the_root_of_templates_has_all_that_is_told() -> None:
     root = Path(__file__).parents[3] / "templates"
     assert {path.stem for path in root.glob("*.txt")} >= {"backup_success", "backup_failure", "test"}
+
+
+def send_test_mail(smtp: SmtpServer, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """``holdfast test-mail`` with the settings of this server in its environment."""
+    command = [sys.executable, "-m", "holdfast", "test-mail", *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": "operator", **smtp.settings(**changes)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_a_test_mail_on_the_command_line(smtp: SmtpServer) -> None:
+    done = send_test_mail(smtp, "--to", "me@example.com")
+    assert done.returncode == 0, done.stderr
+    assert "took a mail for me@example.com" in done.stderr
+    [mail] = smtp.received
+    assert (mail["To"], mail["Subject"]) == ("me@example.com", "Mail works")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "said"),
+    [
+        ({"SMTP_PASSWORD": "not-the-password"}, 2, "refused the user or the password"),
+        ({"SMTP_HOST": ""}, 2, "SMTP_HOST is not set"),
+        ({"ADMIN_EMAIL": ""}, 2, "Give --to"),
+        ({"SMTP_HOST": "smtp.example.invalid"}, 75, "is not known"),
+    ],
+)
+def test_a_test_mail_that_fails_says_why(smtp: SmtpServer, changes: dict[str, str], code: int, said: str) -> None:
+    done = send_test_mail(smtp, **changes)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "not-the-password" not in done.stderr
