@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from tests import cluster
 from tests.cluster.network import ensure_bridge
 from tests.demo.console import DemoError, Shell, holdfast, say, step
+from tests.demo.mail import MailBox
 from tests.support.cache import cache_directory
 from tests.support.compare import DatabaseImage, differences, snapshot_of
 from tests.support.mongod import Mongod, MongodError
@@ -49,18 +50,25 @@ def demo() -> None:
         database = start_database()
     with step(2, "A local Kubernetes, the image, and the operator by Helm"):
         shell = start_operator()
-    with step(3, "A Secret from an .env file, and a BackupPolicy"):
-        apply_policy(shell, database)
-    with step(4, "Two backups: a Job from the CronJob, and a BackupRun"):
-        backup_id = take_backups(shell)
+    with MailBox(host_address(), directory() / "mail") as box:
+        with step(3, "A Secret from an .env file, and a BackupPolicy"):
+            apply_policy(shell, database, box)
+        with step(4, "Two backups: a Job from the CronJob, and a BackupRun; and their mail"):
+            backup_id = take_backups(shell)
+            box.show(2)
     with step(5, "Damage, and a restore that is proven"):
         restore(shell, database, backup_id)
     with step(6, "The end"):
         finish()
 
 
+def host_address() -> str:
+    """Where pods reach this machine."""
+    return os.environ.get("HOLDFAST_HOST_ADDRESS") or ensure_bridge()
+
+
 def start_database() -> Database:
-    address = os.environ.get("HOLDFAST_HOST_ADDRESS") or ensure_bridge()
+    address = host_address()
     place = directory() / "mongod"
     if (place / "uri").exists():
         mongod = Mongod.attach(place)
@@ -96,7 +104,7 @@ def start_operator() -> Shell:
     return shell
 
 
-def apply_policy(shell: Shell, database: Database) -> None:
+def apply_policy(shell: Shell, database: Database, box: MailBox) -> None:
     if shell.succeeds("kubectl", "get", "namespace", NAMESPACE):
         say("What an earlier demo left goes first.")
         shell.run("kubectl", "delete", "namespace", NAMESPACE, "--timeout", "2m")
@@ -105,7 +113,7 @@ def apply_policy(shell: Shell, database: Database) -> None:
     env.touch(mode=0o600)
     env.write_text(
         f"MONGODB_URI={database.application_uri}\n"
-        "ADMIN_EMAIL=admin@example.org\nSMTP_HOST=localhost\nSMTP_PORT=1025\nSMTP_SECURE=false\n"
+        f"ADMIN_EMAIL=admin@example.org\nSMTP_HOST={box.host}\nSMTP_PORT={box.port}\nSMTP_SECURE=false\n"
         "SMTP_USER=\nSMTP_PASSWORD=\nFROM_EMAIL=holdfast@example.org\n"
     )
     shell.run("kubectl", "create", "secret", "generic", "timetrack", f"--from-env-file={env}", "--namespace", NAMESPACE)

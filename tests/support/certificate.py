@@ -11,11 +11,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 
-def make_certificate(directory: Path) -> tuple[Path, Path, Path]:
-    """Write a certificate for 127.0.0.1, its key and the certificate of its authority, good for an hour."""
+def make_certificate(directory: Path, address: str = "127.0.0.1") -> tuple[Path, Path, Path]:
+    """Write a certificate for an IP address, its key and the certificate of its authority, good for an hour."""
     authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    root = _certificate("holdfast test authority", "holdfast test authority", authority, authority, is_authority=True)
-    leaf = _certificate("holdfast test", "holdfast test authority", key, authority, is_authority=False)
+    root = _certificate(
+        "holdfast test authority", "holdfast test authority", authority, authority, address, is_authority=True
+    )
+    leaf = _certificate("holdfast test", "holdfast test authority", key, authority, address, is_authority=False)
     paths = directory / "certificate.pem", directory / "key.pem", directory / "authority.pem"
     paths[0].write_bytes(leaf.public_bytes(Encoding.PEM))
     paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
@@ -24,15 +26,21 @@ def make_certificate(directory: Path) -> tuple[Path, Path, Path]:
 
 
 def _certificate(
-    name: str, issuer: str, key: ec.EllipticCurvePrivateKey, signer: ec.EllipticCurvePrivateKey, *, is_authority: bool
+    name: str,
+    issuer: str,
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    address: str,
+    *,
+    is_authority: bool,
 ) -> x509.Certificate:
     now = datetime.now(UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
     return (
         x509.CertificateBuilder(_name(issuer), _name(name), key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(minutes=5))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(address, critical=False)
+        .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=is_authority, path_length=None), critical=True)
         .sign(signer, SHA256())
     )

@@ -116,6 +116,12 @@ class SmtpServer:
         assert got, f"{len(self.received)} of {count} mails within {seconds} s: {subjects}"
         return list(self.received)
 
+    def settles(self, seconds: float) -> None:
+        """Wait until no mail came for so long."""
+        with self.changed:
+            while self.changed.wait(seconds):
+                pass
+
     def stays_at(self, count: int, seconds: float = 3) -> None:
         """No mail comes that is too many."""
         deadline = time.monotonic() + seconds

@@ -67,6 +67,15 @@ def test_lines_are_as_short_as_smtp_asks(template: str) -> None:
     assert max(len(line) for line in rendered(LETTERS[template]).as_bytes().split(b"\r\n")) <= 998
 
 
+def test_other_alphabets_travel_as_ascii() -> None:
+    letter = LETTERS["test"]
+    facts = {**letter.facts, "subject": "Zeiterfassung für Köln ☂", "server": "smtp.köln.example"}
+    message = rendered(Letter(letter.message_id, letter.to, letter.date, letter.template, facts))
+    assert message.as_bytes().isascii()
+    assert message["Subject"] == "Zeiterfassung für Köln ☂"
+    assert all("smtp.köln.example" in part.get_content() for part in message.iter_parts())
+
+
 def test_a_brand_is_shown() -> None:
     brand = Brand("Ops of <Shop>", "#123456", "https://holdfast.example.com/")
     text, html = forms(LETTERS["backup_success"], brand)

@@ -70,8 +70,9 @@ def _message(letter: Letter, sender: Sender, text: str, html: str) -> EmailMessa
     # No holiday notes in answer.
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
-    message.set_content(text)
-    message.add_alternative(html, subtype="html")
+    # In ASCII with short lines, so that any server takes it as it is.
+    message.set_content(text, cte="quoted-printable")
+    message.add_alternative(html, subtype="html", cte="quoted-printable")
     return message
 
 

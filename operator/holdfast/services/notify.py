@@ -26,6 +26,9 @@ from holdfast.specs.names import POLICY_LABEL
 
 READY_REASON = "Configured"
 
+Runs = Sequence[tuple[BackupRun, KubeObject]]
+"""As models and as they were read."""
+
 
 def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock: Clock) -> float | None:
     """Given a policy's name, send what is owed about it. Returns seconds until it wants to be looked at again.
@@ -52,8 +55,10 @@ def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock
     since = _since(policy) or now
     if _since(policy) is None:
         say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
-    look = _Round(cluster, mailer, policy, account, since, now).go()
-    _say_how_it_went(cluster, policy, account, since, now)
+    at_work = _Round(cluster, mailer, policy, account, since, now)
+    look = at_work.go()
+    runs = ended_runs(cluster, policy) if at_work.acted else at_work.runs
+    _say_how_it_went(cluster, policy, account, runs, since, now)
     return None if look is None else max(1.0, (look - now).total_seconds())
 
 
@@ -71,14 +76,17 @@ class _Round:
     account: Account
     since: datetime
     now: datetime
-    _runs: dict[str, BackupRun] = field(default_factory=dict)
+    runs: Runs = ()
+    acted: bool = False
+    """Whether anything was sent or withdrawn, so that what was read is old."""
+    _by_name: dict[str, BackupRun] = field(default_factory=dict)
 
     def go(self) -> datetime | None:
         """Write down what is owed, send what is due. Returns when to look again."""
         runs = ended_runs(self.cluster, self.policy)
         if self._owe(runs):
             runs = ended_runs(self.cluster, self.policy)
-        self._runs = {run.metadata.name: run for run, _ in runs}
+        self.runs, self._by_name = runs, {run.metadata.name: run for run, _ in runs}
         owners = {run.metadata.name: Owner(place_of(BACKUP_RUN, body), body) for run, body in runs}
         looks = [self._pay(to, debts, owners) for to, debts in self._debts(runs, owners).items()]
         ended = [run for run, _ in runs]
@@ -87,7 +95,7 @@ class _Round:
         )
         return min((look for look in looks if look is not None), default=None)
 
-    def _owe(self, runs: Sequence[tuple[BackupRun, KubeObject]]) -> bool:
+    def _owe(self, runs: Runs) -> bool:
         """Whether anything new was written."""
         before: Phase | None = None
         found = False
@@ -108,9 +116,7 @@ class _Round:
         told = {to: told_as(event, wanted) for to, wanted in self.account.recipients.items()}
         return [Delivery(to=to, event=as_event) for to, as_event in told.items() if as_event is not None]
 
-    def _debts(
-        self, runs: Sequence[tuple[BackupRun, KubeObject]], owners: Mapping[str, Owner]
-    ) -> dict[str, list[Debt]]:
+    def _debts(self, runs: Runs, owners: Mapping[str, Owner]) -> dict[str, list[Debt]]:
         """By address. What is owed to somebody who is not to be told any more is withdrawn."""
         debts: dict[str, list[Debt]] = {}
         for run, _ in runs:
@@ -120,6 +126,7 @@ class _Round:
                 if wanted or delivery.phase is not DeliveryPhase.OWED:
                     debts.setdefault(delivery.to, []).append(debt_of(name, at, delivery))
                 else:
+                    self.acted = True
                     change_delivery(self.cluster, owners[name].place, delivery.to, delivery.event, withdrawn)
         return debts
 
@@ -128,9 +135,10 @@ class _Round:
         return post.pay(debts, timedelta(seconds=self.policy.spec.notifications.email.collect_seconds))
 
     def _facts(self, batch: Batch) -> Mapping[str, object]:
-        others = [self._runs[debt.run] for debt in batch.rest]
+        self.acted = True
+        others = [self._by_name[debt.run] for debt in batch.rest]
         database = database_name(self.cluster, self.policy)
-        return run_facts(self.policy, database, batch.lead.event, self._runs[batch.lead.run], others)
+        return run_facts(self.policy, database, batch.lead.event, self._by_name[batch.lead.run], others)
 
 
 def ended_runs(cluster: Cluster, policy: BackupPolicy) -> list[tuple[BackupRun, KubeObject]]:
@@ -150,13 +158,15 @@ def ended_at(run: BackupRun) -> datetime:
     return moment
 
 
-def _say_how_it_went(cluster: Cluster, policy: BackupPolicy, account: Account, since: datetime, now: datetime) -> None:
+def _say_how_it_went(
+    cluster: Cluster, policy: BackupPolicy, account: Account, runs: Runs, since: datetime, now: datetime
+) -> None:
     """What the newest tries tell about the mail server."""
     body = cluster.get(BACKUP_POLICY, policy.metadata.namespace, policy.metadata.name)
     if body is None or body["metadata"]["uid"] != policy.metadata.uid:
         return
     newest: dict[str, tuple[datetime, Delivery]] = {}
-    for delivery in _all_deliveries(cluster, parse_policy(body)):
+    for delivery in _all_deliveries(parse_policy(body), runs):
         tried = delivery.sent_time or delivery.first_attempt_time
         if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
             known = newest.get(delivery.to)
@@ -171,7 +181,7 @@ def _say_how_it_went(cluster: Cluster, policy: BackupPolicy, account: Account, s
     say(cluster, body, Verdict(False, delivery.reason or "MailFailed", message), now=now, since=since)
 
 
-def _all_deliveries(cluster: Cluster, policy: BackupPolicy) -> list[Delivery]:
+def _all_deliveries(policy: BackupPolicy, runs: Runs) -> list[Delivery]:
     """Of the runs, and of the policy itself."""
-    notes = [run.status.notifications for run, _ in ended_runs(cluster, policy)]
+    notes = [run.status.notifications for run, _ in runs]
     return [delivery for one in (*notes, policy.status.notifications) if one for delivery in one.deliveries]
