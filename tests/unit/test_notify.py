@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from holdfast.domain.notifications import Event
 from holdfast.errors import AuthenticationFailed, ClusterUnavailable, HoldfastError, MailRefused, MailUnavailable
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, SECRET, Kind, KubeObject
 from holdfast.resources.base import format_time
+from holdfast.resources.notifications import Delivery
 from holdfast.services.notify import notify
+from holdfast.services.outbox import owe
+from holdfast.services.post import place_of
 from holdfast.specs.names import policy_labels
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.fake_mailer import FakeMailer
@@ -146,6 +150,9 @@ def test_what_ended_before_mail_was_set_up_is_not_told() -> None:
     site.clock.advance(1)
     site.settle()
     assert not site.mailer.sent
+    old = site.cluster.get(BACKUP_RUN, NAMESPACE, "old")
+    assert old is not None
+    assert "notifications" not in old["status"]
 
 
 def test_a_storm_is_two_mails_with_a_count(site: Site) -> None:
@@ -354,6 +361,34 @@ def test_a_second_operator_at_work_does_not_send_the_same(site: Site) -> None:
     site.ends("a")
     site.settle()
     assert len(site.mailer.sent) + len(other.sent) == 1
+
+
+def test_what_another_operator_has_claimed_meanwhile_is_left_to_it(site: Site) -> None:
+    other = FakeMailer()
+    other.failing = lambda _: MailUnavailable("The other one has no luck, and will try again.")
+    site.ends("a")
+    reads = 0
+
+    def failing(verb: str, kind: Kind, name: str) -> HoldfastError | None:
+        nonlocal reads
+        reads += (verb, kind, name) == ("get", BACKUP_RUN, "a")
+        if reads == 2:  # the first was to write down what is owed, this one is to claim it
+            reads += 1
+            notify(site.cluster, other, NAMESPACE, "shop", clock=site.clock)
+        return None
+
+    site.cluster.failing = failing
+    site.look()
+    assert (len(other.tried), len(site.mailer.tried)) == (1, 0)
+
+
+def test_what_is_written_down_is_not_written_anew(site: Site) -> None:
+    site.ends("a")
+    site.settle()
+    body = site.cluster.get(BACKUP_RUN, NAMESPACE, "a")
+    assert body is not None
+    owe(site.cluster, place_of(BACKUP_RUN, body), [Delivery(to=ADMIN, event=Event.BACKUP_FAILED)])
+    assert site.deliveries("a")[0]["phase"] == "Sent"
 
 
 def _other_operator(site: Site, mailer: FakeMailer) -> HoldfastError | None:

@@ -1,8 +1,8 @@
 """Send what is owed to one address: claim it, hand it to the mail server, cross it out.
 
 It may be killed between any two steps. Before the claim nothing was sent. Between the claim and the crossing out, the
-mail is sent again later, under the same Message-ID. The one that leads a mail is claimed and crossed out first, so that
-a mail that went out is known to have gone, whatever became of the rest.
+mail is sent again later, under the same Message-ID. The one that leads a mail is claimed first, so that its name is
+taken; and as soon as one of them is crossed out, the mail is known to have gone, whatever became of the rest.
 """
 
 from collections.abc import Callable, Mapping
