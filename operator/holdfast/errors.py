@@ -5,7 +5,7 @@
     HoldfastError
     ├── InvalidInput                exit 2   what the user gave is wrong: do not retry
     │   ├── InvalidSpec                      a policy, a run or an option makes no sense
-    │   ├── InvalidUri                       a MongoDB URI or a repository address cannot be read
+    │   ├── InvalidUri                       a MongoDB URI, a repository address or a URL cannot be read
     │   ├── SecretMissing                    a Secret, or a key in it, is not there
     │   ├── VolumeMissing                    a PersistentVolumeClaim is not there, or has lost its volume
     │   ├── AuthenticationFailed             the server refused the user or the password
@@ -19,12 +19,14 @@
     │   ├── StoreUnavailable                 the place where backups lie
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── ClusterUnavailable               the Kubernetes API
+    │   ├── HookUnavailable                  a URL that is to be called, or it asks us to come back later
     │   ├── MailUnavailable                  the mail server, or it asks us to come back later
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
     │   ├── ProcessKilled                    a process of ours was ended from outside
     │   ├── CatalogueChanged                 a collection was dropped, renamed or made anew while it was read
     │   └── Interrupted                      a signal asked us to stop
     └── OperationFailed             exit 1   it was tried, and it did not work
+        ├── HookRefused                      a URL that is called answers that it does not want it
         ├── MailRefused                      the mail server will not take this mail, or this recipient
         ├── CollectionFailed                 one collection could not be backed up or restored
         ├── DamagedBackup                    stored bytes are not what was stored
@@ -123,6 +125,10 @@ class ClusterUnavailable(Unavailable):
     reason = "ClusterUnavailable"
 
 
+class HookUnavailable(Unavailable):
+    reason = "HookUnavailable"
+
+
 class MailUnavailable(Unavailable):
     reason = "MailUnavailable"
 
@@ -145,6 +151,10 @@ class Interrupted(Unavailable):
 
 class OperationFailed(HoldfastError):
     reason = "OperationFailed"
+
+
+class HookRefused(OperationFailed):
+    reason = "HookRefused"
 
 
 class MailRefused(OperationFailed):

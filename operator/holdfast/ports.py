@@ -295,6 +295,18 @@ class Mailer(Protocol):
         ...
 
 
+class Pinger(Protocol):
+    """Calls a URL, to say that all is well; the contract is ``tests/support/pinger_contract.py``."""
+
+    def ping(self, url: str) -> None:
+        """Return when it was heard.
+
+        HookUnavailable: try again later. HookRefused: it is not wanted there. InvalidUri: it cannot be called. None of
+        them holds more of the URL than its host.
+        """
+        ...
+
+
 # --- the Kubernetes cluster -----------------------------------------------------------------------------------------
 
 KubeObject = dict[str, Any]

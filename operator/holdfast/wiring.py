@@ -12,7 +12,7 @@ from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, 
 from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Store
+from holdfast.ports import Mailer, Member, Pinger, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
@@ -236,3 +236,10 @@ def open_mailer(*, name: str | None = None, colour: str | None = None, link: str
 
     looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
     return SmtpMailer(Renderer(Brand(**looks)))
+
+
+def open_pinger() -> Pinger:
+    """What calls the heartbeat URLs that policies name."""
+    from holdfast.hooks.ping import HttpPinger
+
+    return HttpPinger()

@@ -14,7 +14,7 @@ from holdfast.kube.connection import Connection
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import open_mailer
+from holdfast.wiring import open_mailer, open_pinger
 
 
 def run_operator() -> None:
@@ -38,6 +38,7 @@ def run_operator() -> None:
         WorkerImage(settings.image, settings.image_pull_policy),
         clock=lambda: datetime.now(UTC),
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
+        pinger=open_pinger(),
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,

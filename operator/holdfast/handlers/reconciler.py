@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, KubeObject, Mailer
+from holdfast.ports import Clock, Cluster, KubeObject, Mailer, Pinger
+from holdfast.services.beat import beat
 from holdfast.services.follow_job import cancel_job
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
@@ -34,12 +35,14 @@ class Reconciler:
         image: WorkerImage,
         clock: Clock,
         mailer: Mailer,
+        pinger: Pinger,
         *,
         namespaces: Sequence[str] = (),
         interval: float = 60,
         workers: int = 8,
     ) -> None:
-        self._cluster, self._image, self._clock, self._mailer = cluster, image, clock, mailer
+        self._cluster, self._image, self._clock = cluster, image, clock
+        self._mailer, self._pinger = mailer, pinger
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile)
@@ -88,7 +91,14 @@ class Reconciler:
         return await self._call(str(key), call)
 
     async def _notify(self, key: Key) -> float | None:
-        call = partial(notify, self._cluster, self._mailer, key.namespace, key.name, clock=self._clock)
+        def call() -> float | None:
+            where = (key.namespace, key.name)
+            looks = (
+                beat(self._cluster, self._pinger, *where, clock=self._clock),
+                notify(self._cluster, self._mailer, *where, clock=self._clock),
+            )
+            return min((look for look in looks if look is not None), default=None)
+
         return await self._call(f"Notifications of {key}", call, pool=self._notifiers)
 
     async def _call(

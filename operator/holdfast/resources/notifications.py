@@ -7,7 +7,7 @@ from pydantic import Field
 from holdfast.domain.mail_settings import ADDRESS, ADDRESS_LIMIT
 from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.resources.base import Spec, Status, Timestamp
-from holdfast.resources.references import SecretName
+from holdfast.resources.references import SecretKey, SecretName
 
 DELIVERIES_LIMIT = 32
 RECIPIENTS_LIMIT = 16
@@ -78,10 +78,27 @@ class EmailSpec(Spec):
     ] = 21600
 
 
+class UrlSecretRef(Spec):
+    """A key of a Secret in the policy's namespace that holds a URL."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+    key: Annotated[SecretKey, Field(description="The key in the Secret that holds the URL.")] = "HEARTBEAT_URL"
+
+
+class HeartbeatSpec(Spec):
+    """A URL that is called after each good backup, so that whoever watches it notices silence."""
+
+    url_secret_ref: Annotated[UrlSecretRef, Field(description="Where the URL is: http or https, called by GET.")]
+
+
 class NotificationsSpec(Spec):
     """Who is told what."""
 
     email: Annotated[EmailSpec, Field(description="Mail about this policy.")] = EmailSpec()
+    heartbeat: Annotated[
+        HeartbeatSpec | None,
+        Field(description="A dead man's switch: a URL that is called after each good backup. Default: none."),
+    ] = None
 
 
 class Delivery(Status):
@@ -120,6 +137,15 @@ class RunNotifications(Status):
     deliveries: Deliveries = ()
 
 
+class HeartbeatStatus(Status):
+    """What the heartbeat URL was told."""
+
+    run: Annotated[str | None, Field(description="The newest run that it was told of.")] = None
+    time: Annotated[Timestamp | None, Field(description="When.")] = None
+    attempts: Annotated[int | None, Field(description="How often the next one was tried in vain.", ge=0)] = None
+    next_attempt_time: Annotated[Timestamp | None, Field(description="When it is tried again.")] = None
+
+
 class PolicyNotifications(Status):
     """What a policy itself tells of."""
 
@@ -130,3 +156,4 @@ class PolicyNotifications(Status):
         Timestamp | None, Field(description="The moment that the last weekly summary was due at.")
     ] = None
     deliveries: Deliveries = ()
+    heartbeat: Annotated[HeartbeatStatus | None, Field(description="What the heartbeat URL was told.")] = None

@@ -178,7 +178,8 @@ class BackupPolicyStatus(Status):
         tuple[Condition, ...],
         Field(
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
-            "backups lie in the very server that they protect. NotificationsReady: mail can be sent.",
+            "backups lie in the very server that they protect. NotificationsReady: mail can be "
+            "sent. HeartbeatReady: the heartbeat URL hears us.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -39,7 +39,7 @@ def mail_account(cluster: Cluster, policy: BackupPolicy) -> Account | NoMail:
         return NoMail("Suspended", "Mail is suspended by spec.notifications.email.suspend.")
     name = (spec.secret_ref or policy.spec.source.uri_secret_ref).name
     where = f"Secret {namespace}/{name}"
-    values = _values(cluster, namespace, name)
+    values = secret_values(cluster, namespace, name)
     if values is None:
         raise SecretMissing(f"There is no {where}.", hint="Create it, with key SMTP_HOST and what goes with it.")
     settings = read_mail_settings(values, where)
@@ -63,14 +63,14 @@ def database_name(cluster: Cluster, policy: BackupPolicy) -> str:
     if source.database:
         return source.database
     try:
-        values = _values(cluster, policy.metadata.namespace, source.uri_secret_ref.name) or {}
+        values = secret_values(cluster, policy.metadata.namespace, source.uri_secret_ref.name) or {}
         found = uri_database(values.get(source.uri_secret_ref.key, ""), "The Secret")
     except InvalidInput:
         found = None
     return found or policy.metadata.name
 
 
-def _values(cluster: Cluster, namespace: str, name: str) -> Mapping[str, str] | None:
+def secret_values(cluster: Cluster, namespace: str, name: str) -> Mapping[str, str] | None:
     """What a Secret holds, as far as it is text."""
     body = cluster.get(SECRET, namespace, name)
     if body is None:

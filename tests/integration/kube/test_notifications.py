@@ -13,6 +13,7 @@ from tests.integration.kube.test_operator import URI, pod_of, run_by_hand, tell,
 from tests.integration.kube.test_resources import policy
 from tests.support.certificate import make_certificate
 from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.http_answer import HttpAnswer
 from tests.support.operator_process import OperatorProcess
 from tests.support.smtp_server import ADMIN, PASSWORD, Certificates, SmtpServer
 
@@ -173,6 +174,20 @@ def test_a_recipient_that_is_refused_is_said_in_the_words_of_the_server(ready: N
     assert delivery(ready, "first")["phase"] == "Failed"
     events = ready.kubectl("get", "events", "--field-selector=reason=NotificationFailed", "--output=yaml")
     assert "No such user here" in events
+
+
+def test_a_good_backup_is_told_to_the_heartbeat(ready: Namespace) -> None:
+    with HttpAnswer() as hook:
+        ready.kubectl("create", "secret", "generic", "beat", f"--from-literal=HEARTBEAT_URL={hook.url}/hunter2-of-mail")
+        ready.apply(policy(notifications={"heartbeat": {"urlSecretRef": {"name": "beat"}}}))
+        run_ends(ready, "first", Phase.FAILED)
+        run_ends(ready, "second", Phase.SUCCEEDED)
+        ready.wait(lambda: hook.requests, "the heartbeat is heard")
+        ready.wait(
+            lambda: ready.get("bp", "shop")["status"]["notifications"].get("heartbeat", {}).get("run") == "second",
+            "the policy says so",
+        )
+        assert [request.target for request in hook.requests] == ["/hunter2-of-mail"]
 
 
 def test_without_settings_mail_is_off_and_comes_on_with_them(

@@ -1,0 +1,1 @@
+"""Calls to URLs outside, behind a port."""

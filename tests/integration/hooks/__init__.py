@@ -1,0 +1,1 @@
+"""Calls to URLs outside, to a real HTTP server."""
