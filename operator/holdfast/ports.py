@@ -324,6 +324,7 @@ class Kind:
 
 BACKUP_POLICY = Kind("holdfast.dev/v1alpha1", "BackupPolicy", "backuppolicies")
 BACKUP_RUN = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns")
+RESTORE_RUN = Kind("holdfast.dev/v1alpha1", "RestoreRun", "restoreruns")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
 JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")

@@ -166,7 +166,7 @@ def test_a_deadline_names_the_field_and_the_seconds() -> None:
         failed("DeadlineExceeded"), replace(DEAD, terminated_message=WorkerMessage("Interrupted", "Stop.").encode())
     )
     assert end.reason == "DeadlineExceeded"
-    assert "21600 s of spec.job.activeDeadlineSeconds" in end.message
+    assert "activeDeadlineSeconds of 21600 s" in end.message
     assert "Stop." in end.message
 
 

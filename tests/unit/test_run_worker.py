@@ -35,7 +35,8 @@ from holdfast.ports import (
 )
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.run_worker import Worker, WorkerResult, WorkerTask
+from holdfast.services.run_worker import Worker, WorkerTask
+from holdfast.services.worker_report import WorkerResult
 from holdfast.stores.memory import MemoryStore
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.kube_objects import NAMESPACE, forbid_all_secrets, policy_body, run_body

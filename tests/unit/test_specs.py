@@ -155,6 +155,10 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
         ("backupruns", "patch"),
         ("backupruns/status", "get"),
         ("backupruns/status", "patch"),
+        ("restoreruns", "get"),
+        ("restoreruns/status", "get"),
+        ("restoreruns/status", "patch"),
+        ("events", "create"),
     }
     assert rules[0]["resourceNames"] == ["shop"]
     assert "*" not in str(rules)

@@ -1,4 +1,4 @@
-"""``holdfast operator``: the controller of BackupPolicies and BackupRuns."""
+"""``holdfast operator``: the controller of BackupPolicies, BackupRuns and RestoreRuns."""
 
 import logging
 import sys
@@ -11,7 +11,7 @@ from holdfast.handlers.operator import run
 from holdfast.handlers.reconciler import Reconciler
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
 from holdfast.wiring import open_mailer, open_pinger
@@ -25,7 +25,7 @@ def run_operator() -> None:
         raise settings_error(error) from None
     start_logging(settings.log_level)
     cluster = KubeCluster(Connection.from_environment())
-    for kind in (BACKUP_POLICY, BACKUP_RUN):
+    for kind in (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN):
         for namespace in settings.watch_namespaces or (None,):
             try:
                 cluster.list(kind, namespace)

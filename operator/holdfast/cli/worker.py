@@ -20,7 +20,8 @@ from holdfast.processes import Processes
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.read_segment import SegmentCrew, segment_work
-from holdfast.services.run_worker import Worker, WorkerResult, WorkerTask
+from holdfast.services.run_worker import Worker, WorkerTask
+from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import WorkerSettings
 from holdfast.wiring import now, open_for_policy
 

@@ -83,15 +83,27 @@ class RunWaits:
     message: str
 
 
+BACKUP_LOST = "`holdfast list` shows whether the backup is there."
+RESTORE_LOST = "What is in the target is not known: look at it, or compare it by another run."
+
+
 def judge(
-    job: JobState, pods: Sequence[PodState], *, start_timeout: timedelta, now: datetime
+    job: JobState,
+    pods: Sequence[PodState],
+    *,
+    start_timeout: timedelta,
+    now: datetime,
+    lost: str = BACKUP_LOST,
 ) -> RunEnd | RunWaits | None:
-    """Given a Job and its pods, say whether its run is over and why. None: all is well, the worker is at it."""
+    """Given a Job and its pods, say whether its run is over and why. None: all is well, the worker is at it.
+
+    ``lost``: what to do where a worker ended well and nobody knows what it said.
+    """
     newest_first = sorted(pods, key=lambda pod: pod.created, reverse=True)
     # The pod of a node that died never goes: the Job would fail for ever, and the run with it.
     stuck = job.failing_since is not None and now - job.failing_since >= FAILING_PATIENCE
     if job.end or stuck:
-        return _ended(job, newest_first)
+        return _ended(job, newest_first, lost)
     if job.deleting:
         return RunEnd(
             Phase.CANCELLED,
@@ -117,15 +129,11 @@ def _quote(text: str) -> str:
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
-def job_vanished(job: str) -> RunEnd:
-    return RunEnd(
-        Phase.CANCELLED,
-        "JobDeleted",
-        f"Job {job} was deleted before the run ended. Start another run if the backup is still wanted.",
-    )
+def job_vanished(job: str, advice: str = "Start another run if the backup is still wanted.") -> RunEnd:
+    return RunEnd(Phase.CANCELLED, "JobDeleted", f"Job {job} was deleted before the run ended. {advice}")
 
 
-def _ended(job: JobState, pods: Sequence[PodState]) -> RunEnd:
+def _ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:
     words = _last_words(pods)
     if job.end == "Complete":
         if words and words.phase:
@@ -133,14 +141,14 @@ def _ended(job: JobState, pods: Sequence[PodState]) -> RunEnd:
         return RunEnd(
             Phase.FAILED,
             "ReportLost",
-            "The worker ended well, but its report is lost. `holdfast list` shows whether the backup is there.",
+            f"The worker ended well, but its report is lost. {lost}",
         )
     if job.reason == "DeadlineExceeded":
         last = f" Its last words: {words.message}" if words and words.message else ""
         return RunEnd(
             Phase.FAILED,
             "DeadlineExceeded",
-            f"The run took longer than the {job.deadline_seconds} s of spec.job.activeDeadlineSeconds. "
+            f"The run took longer than its activeDeadlineSeconds of {job.deadline_seconds} s. "
             f"Raise it, or look for what holds the worker up.{last}",
             words,
         )

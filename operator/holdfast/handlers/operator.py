@@ -9,8 +9,9 @@ from typing import Any, cast
 import kopf
 
 from holdfast.handlers.reconciler import Reconciler
+from holdfast.services.follow_job import JOB_NAME_LABEL
 from holdfast.services.survey import Key, key_of, run_key
-from holdfast.specs.names import MANAGED_BY, POLICY_LABEL
+from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 
 _log = logging.getLogger("holdfast.operator")
 
@@ -63,6 +64,14 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
 def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     phases: dict[str, str | None] = {}
 
+    def new_phase(body: kopf.Body) -> bool:
+        """Progress alone is nobody's business here: it comes every other second."""
+        uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
+        if uid in phases and phases[uid] == phase:
+            return False
+        phases[uid] = phase
+        return True
+
     @kopf.on.event(GROUP, "backuppolicies", id="policy_changed", registry=registry)
     async def policy_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if event["type"] != "DELETED":
@@ -70,18 +79,23 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
         if event["type"] == "DELETED":
-            phases.pop(uid, None)
+            phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))
-        elif uid not in phases or phases[uid] != phase:
-            # Progress alone is nobody's business here: it comes every other second.
-            phases[uid] = phase
+        elif new_phase(body):
             await reconciler.look_at(key_of("BackupRun", dict(body)))
         else:
             return
         policy = body["spec"]["policyRef"]["name"]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.5)
+
+    @kopf.on.event(GROUP, "restoreruns", id="restore_changed", registry=registry)
+    async def restore_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            phases.pop(str(body["metadata"]["uid"]), None)
+            await reconciler.cancel_restore(dict(body))
+        elif new_phase(body):
+            await reconciler.look_at(key_of("RestoreRun", dict(body)))
 
 
 def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
@@ -93,9 +107,11 @@ def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> 
     async def pod_changed(body: kopf.Body, **_: Any) -> None:
         # A pod knows its Job, not its run. Where the two have different names, the Job's own events and the next
         # look at a run that has not started do.
-        job = body["metadata"].get("labels", {}).get("batch.kubernetes.io/job-name")
-        if job:
-            await reconciler.look_at(Key("BackupRun", body["metadata"]["namespace"], job), delay=0.2)
+        namespace, job = body["metadata"]["namespace"], body["metadata"].get("labels", {}).get(JOB_NAME_LABEL)
+        if restore := body["metadata"].get("annotations", {}).get(RESTORE_ANNOTATION):
+            await reconciler.look_at(Key("RestoreRun", namespace, restore), delay=0.2)
+        elif job:
+            await reconciler.look_at(Key("BackupRun", namespace, job), delay=0.2)
 
     async def owned_changed(body: kopf.Body, **_: Any) -> None:
         policy = body["metadata"]["labels"][POLICY_LABEL]

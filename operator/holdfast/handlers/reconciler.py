@@ -3,20 +3,21 @@
 import asyncio
 import logging
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
 from holdfast.ports import Clock, Cluster, KubeObject, Mailer, Pinger
 from holdfast.services.beat import beat
-from holdfast.services.follow_job import cancel_job
+from holdfast.services.follow_job import cancel_job, cancel_restore
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
+from holdfast.services.reconcile_restore import reconcile_restore
 from holdfast.services.reconcile_run import reconcile_run
-from holdfast.services.survey import Key, survey
+from holdfast.services.survey import Key, KeyKind, survey
 from holdfast.specs.worker import WorkerImage
 
 _log = logging.getLogger("holdfast.operator")
@@ -24,6 +25,19 @@ _T = TypeVar("_T")
 
 NOTIFIERS = 4
 """Threads for mail. They are apart from the others: a mail server that is slow must not hold up a run."""
+
+
+class UseCase(Protocol):
+    def __call__(
+        self, cluster: Cluster, namespace: str, name: str, *, image: WorkerImage, clock: Clock
+    ) -> float | None: ...
+
+
+USE_CASES: Mapping[KeyKind, UseCase] = {
+    "BackupPolicy": reconcile_policy,
+    "BackupRun": reconcile_run,
+    "RestoreRun": reconcile_restore,
+}
 
 
 class Reconciler:
@@ -59,6 +73,11 @@ class Reconciler:
         """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
         await self._call(f"BackupRun {run['metadata']['name']}", partial(cancel_job, self._cluster, run), quiet=True)
 
+    async def cancel_restore(self, run: KubeObject) -> None:
+        """The same of a RestoreRun."""
+        what = f"RestoreRun {run['metadata']['name']}"
+        await self._call(what, partial(cancel_restore, self._cluster, run), quiet=True)
+
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -86,8 +105,9 @@ class Reconciler:
             await asyncio.sleep(self._interval)
 
     async def _reconcile(self, key: Key) -> float | None:
-        use_case = reconcile_policy if key.kind == "BackupPolicy" else reconcile_run
-        call = partial(use_case, self._cluster, key.namespace, key.name, image=self._image, clock=self._clock)
+        call = partial(
+            USE_CASES[key.kind], self._cluster, key.namespace, key.name, image=self._image, clock=self._clock
+        )
         return await self._call(str(key), call)
 
     async def _notify(self, key: Key) -> float | None:

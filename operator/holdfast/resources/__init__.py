@@ -1,1 +1,1 @@
-"""BackupPolicy and BackupRun as models; the CRDs under ``crds/`` are generated from them."""
+"""BackupPolicy, BackupRun and RestoreRun as models; the CRDs under ``crds/`` are generated from them."""

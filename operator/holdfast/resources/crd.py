@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from holdfast.resources.base import GROUP, VERSION
 from holdfast.resources.policy import NAME_LIMIT, BackupPolicySpec, BackupPolicyStatus
+from holdfast.resources.restore_run import SPEC_RULES, RestoreRunSpec, RestoreRunStatus
 from holdfast.resources.run import BackupRunSpec, BackupRunStatus
 
 Schema = dict[str, Any]
@@ -156,6 +157,36 @@ def backup_runs() -> Schema:
     )
 
 
+def restore_runs() -> Schema:
+    spec = structural(RestoreRunSpec, defaults=True)
+    spec["x-kubernetes-validations"] = SPEC_RULES
+    return _crd(
+        kind="RestoreRun",
+        plural="restoreruns",
+        short="rr",
+        description="A RestoreRun is one restore of a backup: planned with mode: Plan, done and proven with mode: "
+        "Apply. One that has ended never runs again.",
+        spec=_order(spec),
+        status=structural(RestoreRunStatus, defaults=False),
+        rules=[],
+        columns=[
+            ("Policy", "string", ".status.policy", 1),
+            ("Backup", "string", ".status.backupId", 0),
+            ("Target", "string", ".status.database", 0),
+            ("Mode", "string", ".spec.mode", 0),
+            ("Existing", "string", ".spec.existing", 1),
+            ("Strategy", "string", ".status.strategy", 1),
+            ("Phase", "string", ".status.phase", 0),
+            ("Progress", "string", ".status.progress", 0),
+            ("Documents", "integer", ".status.documents", 0),
+            ("Duration", "string", ".status.duration", 0),
+            ("Reason", "string", ".status.reason", 1),
+            ("Message", "string", ".status.message", 1),
+            ("Age", "date", ".metadata.creationTimestamp", 0),
+        ],
+    )
+
+
 def _crd(
     *,
     kind: str,
@@ -222,7 +253,8 @@ def _crd(
 
 def documents() -> dict[str, str]:
     """File name to content, as committed under ``crds/``."""
-    return {f"{crd['spec']['names']['plural']}.yaml": _dump(crd) for crd in (backup_policies(), backup_runs())}
+    crds = (backup_policies(), backup_runs(), restore_runs())
+    return {f"{crd['spec']['names']['plural']}.yaml": _dump(crd) for crd in crds}
 
 
 def _dump(crd: Schema) -> str:

@@ -24,6 +24,7 @@ class RunReason(StrEnum):
 
     SCHEDULED = "Scheduled"
     MANUAL = "Manual"
+    PRE_RESTORE = "PreRestore"
 
 
 class PolicyRef(Spec):

@@ -4,12 +4,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.domain.run_end import JobState, PodState
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, Cluster, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, RESTORE_RUN, Cluster, KubeObject
+from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
-from holdfast.services.write_status import parse_policy, parse_run
+from holdfast.services.write_status import parse_policy, parse_restore, parse_run
 from holdfast.specs.job_state import job_state, newer_than, pod_state
-from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, MANAGED, POLICY_LABEL, SETTLED_ANNOTATION, reason_of_job
+from holdfast.specs.names import (
+    JOB_LABEL,
+    JOB_UID_LABEL,
+    MANAGED,
+    POLICY_LABEL,
+    SETTLED_ANNOTATION,
+    job_of_restore,
+    reason_of_job,
+)
 from holdfast.specs.worker import run_for_job
+
+Run = BackupRun | RestoreRun
+OWNERS = frozenset({BACKUP_RUN.name, RESTORE_RUN.name})
+"""Kinds of which a Job can be made for one."""
 
 JOB_NAME_LABEL = "batch.kubernetes.io/job-name"
 
@@ -21,7 +34,7 @@ START_REASONS = frozenset(
 
 def observe(cluster: Cluster, job: KubeObject) -> tuple[JobState, list[PodState]]:
     metadata = job["metadata"]
-    bodies = cluster.list(POD, metadata["namespace"], {JOB_NAME_LABEL: metadata["name"]})
+    bodies = pods_of(cluster, metadata["namespace"], metadata["name"])
     pods = [pod_state(body) for body in bodies if controller(body).get("uid") == metadata["uid"]]
     refusals: Sequence[KubeObject] = ()
     if all(pod.finished for pod in pods):
@@ -29,6 +42,11 @@ def observe(cluster: Cluster, job: KubeObject) -> tuple[JobState, list[PodState]
         newest = max((pod.created for pod in pods), default=None)
         refusals = [event for event in cluster.events(job, "FailedCreate") if newer_than(event, newest)]
     return job_state(job, refusals), pods
+
+
+def pods_of(cluster: Cluster, namespace: str, job: str) -> Sequence[KubeObject]:
+    """The pods of a Job of this name, also where the Job itself is gone."""
+    return cluster.list(POD, namespace, {JOB_NAME_LABEL: job})
 
 
 def run_of_job(cluster: Cluster, namespace: str, name: str) -> KubeObject | None:
@@ -44,7 +62,7 @@ def run_of_job(cluster: Cluster, namespace: str, name: str) -> KubeObject | None
     return cluster.create(BACKUP_RUN, wish) or cluster.get(BACKUP_RUN, namespace, name)
 
 
-def settle_job(cluster: Cluster, run: BackupRun, job_name: str | None, reason: str | None) -> None:
+def settle_job(cluster: Cluster, run: Run, job_name: str | None, reason: str | None) -> None:
     """After a run's end, for ``reason``: delete a Job that could not start, mark one that failed as told."""
     job = cluster.get(JOB, run.metadata.namespace, job_name) if job_name else None
     if job is None or not belongs(job, run):
@@ -60,7 +78,16 @@ def settle_job(cluster: Cluster, run: BackupRun, job_name: str | None, reason: s
 def cancel_job(cluster: Cluster, run_body: KubeObject) -> None:
     """Given a BackupRun that somebody deleted before it ended, end its Job: nobody waits for it any more."""
     run = parse_run(run_body)
-    job_name = run.metadata.labels.get(JOB_LABEL)
+    _cancel(cluster, run, run.metadata.labels.get(JOB_LABEL))
+
+
+def cancel_restore(cluster: Cluster, run_body: KubeObject) -> None:
+    """The same of a RestoreRun. Its worker is asked to stop, and tells in an event what state the target is in."""
+    run = parse_restore(run_body)
+    _cancel(cluster, run, job_of_restore(run.metadata.name))
+
+
+def _cancel(cluster: Cluster, run: Run, job_name: str | None) -> None:
     if run.status.terminal or job_name is None:
         return
     job = cluster.get(JOB, run.metadata.namespace, job_name)
@@ -74,11 +101,13 @@ def unsettled(job: KubeObject) -> bool:
     return not end or (end == "Failed" and SETTLED_ANNOTATION not in (job["metadata"].get("annotations") or {}))
 
 
-def belongs(job: KubeObject, run: BackupRun) -> bool:
+def belongs(job: KubeObject, run: Run) -> bool:
     """Whether a Job is that of the run: made for it, or of the same name and policy."""
     owner = controller(job)
-    if owner.get("kind") == BACKUP_RUN.name:
+    if owner.get("kind") in OWNERS:
         return bool(owner.get("uid") == run.metadata.uid)
+    if isinstance(run, RestoreRun):
+        return False
     if run.metadata.labels.get(JOB_UID_LABEL, job["metadata"]["uid"]) != job["metadata"]["uid"]:
         return False
     labels: Mapping[str, str] = job["metadata"].get("labels") or {}
@@ -94,9 +123,4 @@ def _wants_run(job: KubeObject) -> bool:
     metadata = job["metadata"]
     labels: Mapping[str, str] = metadata.get("labels") or {}
     ours = POLICY_LABEL in labels and all(labels.get(key) == value for key, value in MANAGED.items())
-    return (
-        ours
-        and "deletionTimestamp" not in metadata
-        and controller(job).get("kind") != BACKUP_RUN.name
-        and unsettled(job)
-    )
+    return ours and "deletionTimestamp" not in metadata and controller(job).get("kind") not in OWNERS and unsettled(job)

@@ -4,30 +4,22 @@ The worker reports on its run itself. This is for all that the worker cannot say
 Job is gone.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd, RunWaits, job_vanished, judge
-from holdfast.errors import InvalidSpec, NotAuthorized
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, Clock, Cluster, KubeObject
+from holdfast.errors import InvalidSpec
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
-from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
 from holdfast.services.follow_job import belongs, controller, observe, run_of_job, settle_job
+from holdfast.services.give_job import LOOK_AGAIN, PENDING, give_job, no_policy, start_timeout
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
-from holdfast.specs.names import JOB_LABEL, job_of_run, policy_labels
+from holdfast.specs.job_state import job_state
+from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, job_of_run, policy_labels
 from holdfast.specs.worker import WorkerImage, job_for_run
-
-LOOK_AGAIN = 5.0
-"""Seconds until the next look at a run whose pod has not started."""
-
-POLICY_PATIENCE = timedelta(seconds=15)
-"""For a policy that is applied together with the run, and after it."""
-
-_DEFAULT_START_TIMEOUT = timedelta(seconds=600)
-
-_PENDING = RunWaits("Pending", "")
 
 _Verdict = RunEnd | RunWaits | None
 
@@ -59,7 +51,7 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         _show(cluster, run, clock(), verdict)
         return LOOK_AGAIN
     if run.status.phase is None:
-        _show(cluster, run, clock(), _PENDING)
+        _show(cluster, run, clock(), PENDING)
     return LOOK_AGAIN if run.status.phase in (None, Phase.PENDING) else None
 
 
@@ -67,29 +59,19 @@ def _start(
     cluster: Cluster, run: BackupRun, policy_body: KubeObject | None, image: WorkerImage, now: datetime
 ) -> _Verdict:
     """Give a run by hand its Job."""
-    namespace = run.metadata.namespace
     if policy_body is None or "deletionTimestamp" in policy_body["metadata"]:
-        where = f"{namespace}/{run.spec.policy_ref.name}"
-        message = f"There is no BackupPolicy {where}. Name an existing one in spec.policyRef of a new run."
-        over = _age(run, now) >= POLICY_PATIENCE
-        return RunEnd(Phase.FAILED, "PolicyNotFound", message) if over else RunWaits("PolicyNotFound", message)
+        return no_policy(run, run.spec.policy_ref.name, now)
     name = job_of_run(run.metadata.name)
     try:
         policy = parse_policy(policy_body)
-        job = cluster.create(JOB, job_for_run(policy, run, image)) or cluster.get(JOB, namespace, name)
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")
-    except NotAuthorized as error:
-        message = f"The Job cannot be created: {error}"
-        over = _age(run, now) >= _start_timeout(policy_body)
-        return RunEnd(Phase.FAILED, "JobRefused", message) if over else RunWaits("JobRefused", message)
-    if job is None:
-        return _PENDING
-    if controller(job).get("uid") != run.metadata.uid:
-        message = f"Job {namespace}/{name} exists and belongs to something else. Give a new run another name."
-        return RunEnd(Phase.FAILED, "NameTaken", message)
+    timeout = start_timeout(policy_body)
+    verdict = give_job(cluster, run, name, lambda: job_for_run(policy, run, image), timeout=timeout, now=now)
+    if verdict is not None:
+        return verdict
     _adopt(cluster, run, policy, name)
-    return _PENDING
+    return PENDING
 
 
 def _adopt(cluster: Cluster, run: BackupRun, policy: BackupPolicy, job_name: str) -> None:
@@ -114,26 +96,24 @@ def _label(cluster: Cluster, run: BackupRun) -> None:
 def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeObject | None, now: datetime) -> _Verdict:
     """See whether the Job has ended, or cannot start."""
     job = cluster.get(JOB, run.metadata.namespace, job_name)
+    if run.spec.reason is RunReason.PRE_RESTORE and (job is None or controller(job).get("kind") == RESTORE_RUN.name):
+        return _follow_restore(run, job)
     if job is None or not belongs(job, run):
         if policy_body is not None:
             return job_vanished(job_name)
         message = f"BackupPolicy {run.spec.policy_ref.name} was deleted before the run ended."
         return RunEnd(Phase.CANCELLED, "PolicyDeleted", message)
     state, pods = observe(cluster, job)
-    return judge(state, pods, start_timeout=_start_timeout(policy_body), now=now)
+    return judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
 
 
-def _age(run: BackupRun, now: datetime) -> timedelta:
-    return now - (run.metadata.creation_timestamp or now)
-
-
-def _start_timeout(policy_body: KubeObject | None) -> timedelta:
-    try:
-        if policy_body is not None:
-            return timedelta(seconds=parse_policy(policy_body).spec.job.start_timeout_seconds)
-    except InvalidSpec:
-        pass
-    return _DEFAULT_START_TIMEOUT
+def _follow_restore(run: BackupRun, job: KubeObject | None) -> RunEnd | None:
+    """A backup before a restore is told by the restore's worker. It ends at the latest with the restore's Job."""
+    uid = run.metadata.labels.get(JOB_UID_LABEL)
+    if job is not None and job["metadata"]["uid"] == uid and not job_state(job).end:
+        return None
+    message = "The restore that this backup was taken for ended before the backup was whole."
+    return RunEnd(Phase.FAILED, "RestoreEnded", message)
 
 
 def _end(cluster: Cluster, run: BackupRun, now: datetime, end: RunEnd) -> None:

@@ -7,11 +7,9 @@ termination message, from which the operator takes it.
 
 import logging
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
 from threading import Event
 from typing import Any, Protocol, TypeVar
 
@@ -20,12 +18,9 @@ from holdfast.domain.run_end import RunEnd
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import (
     EXIT_PARTIAL,
-    ClusterUnavailable,
     HoldfastError,
     Interrupted,
     InvalidSpec,
-    NotAuthorized,
-    Unavailable,
 )
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.manifest import Manifest, PolicyIdentity
@@ -35,14 +30,11 @@ from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.back_up import BackupRequest, back_up
 from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
+from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
 from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, reason_of_job
 from holdfast.specs.worker import run_for_job
-
-EXIT_RETRY = Unavailable.exit_code
-REPORT_PATIENCE = timedelta(seconds=45)
-"""Less than the pod's grace period: the last report may be all that is left to do when a node is drained."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -57,12 +49,6 @@ class WorkerTask:
     job: str
     job_uid: str
     run: str | None = None
-
-
-@dataclass(frozen=True)
-class WorkerResult:
-    exit_code: int
-    message: WorkerMessage
 
 
 class RunProgress(Progress, Protocol):
@@ -97,14 +83,9 @@ class Worker:
         """Given a task, do it and return how the process ends. Never raises."""
         try:
             return self._chain()
-        except HoldfastError as error:
-            return self._failed(error.reason, str(error), error.exit_code, retry=error.retryable)
         except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
-            # Where, but not what: the text of a stranger's error may quote a secret.
-            frames = traceback.extract_tb(error.__traceback__)[-3:]
-            place = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
-            text = f"The worker met an error that it does not know: {type(error).__name__} in {place}."
-            return self._failed("InternalError", text, EXIT_RETRY, retry=True)
+            failure = failure_of(error)
+            return self._failed(failure.reason, failure.text, failure.exit_code, retry=failure.retry)
 
     def _chain(self) -> WorkerResult:
         policy = parse_policy(self._patiently(self._policy))
@@ -210,18 +191,7 @@ class Worker:
             change_run(self._cluster, self._task.namespace, self._run.metadata.name, change)
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
-        """``call``, again and again while the cluster does not answer, for a time."""
-        patience_ends = self._clock() + REPORT_PATIENCE
-        pause = 1.0
-        while True:
-            try:
-                return call()
-            except (Unavailable, NotAuthorized) as error:
-                if self._clock() + timedelta(seconds=pause) > patience_ends:
-                    # Rights that are missing come back too: the operator repairs the Role.
-                    raise ClusterUnavailable(error.message, hint=error.hint) from error
-            self._wait(pause)
-            pause = min(pause * 2, 10.0)
+        return patiently(call, self._clock, self._wait)
 
 
 def _request(policy: BackupPolicy, run: BackupRun) -> BackupRequest:

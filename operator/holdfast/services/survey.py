@@ -4,17 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, Cluster, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, KubeObject
 from holdfast.services.follow_job import controller, unsettled
-from holdfast.services.write_status import parse_run
+from holdfast.services.write_status import parse_restore, parse_run
 from holdfast.specs.names import MANAGED, POLICY_LABEL
+
+KeyKind = Literal["BackupPolicy", "BackupRun", "RestoreRun"]
 
 
 @dataclass(frozen=True)
 class Key:
     """One thing to reconcile."""
 
-    kind: Literal["BackupPolicy", "BackupRun"]
+    kind: KeyKind
     namespace: str
     name: str
 
@@ -30,17 +32,22 @@ def survey(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[Key]:
         for run in cluster.list(BACKUP_RUN, namespace):
             if not parse_run(run).status.terminal:
                 yield key_of("BackupRun", run)
+        for restore in cluster.list(RESTORE_RUN, namespace):
+            if not parse_restore(restore).status.terminal:
+                yield key_of("RestoreRun", restore)
         for job in cluster.list(JOB, namespace, MANAGED):
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
 
 
-def key_of(kind: Literal["BackupPolicy", "BackupRun"], body: KubeObject) -> Key:
+def key_of(kind: KeyKind, body: KubeObject) -> Key:
     return Key(kind, body["metadata"]["namespace"], body["metadata"]["name"])
 
 
 def run_key(job: KubeObject) -> Key:
     """The run of a Job: the one that it was made for, else the one of its name."""
     owner = controller(job)
+    if owner.get("kind") == RESTORE_RUN.name:
+        return Key("RestoreRun", job["metadata"]["namespace"], owner["name"])
     name = owner["name"] if owner.get("kind") == BACKUP_RUN.name else job["metadata"]["name"]
     return Key("BackupRun", job["metadata"]["namespace"], name)

@@ -1,16 +1,20 @@
 """Writing a status so that nothing is written when nothing changed, and no writer overwrites another."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from holdfast.domain.phases import RestorePhase
 from holdfast.errors import ClusterUnavailable, InvalidSpec
-from holdfast.ports import BACKUP_RUN, Cluster, Kind, KubeObject
+from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Cluster, Kind, KubeObject
 from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
 from holdfast.resources.run import BackupRun, BackupRunStatus
 
 CONFLICTS = 10
+
+_R = TypeVar("_R", BackupRun, RestoreRun)
 
 
 def merge_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,23 +43,76 @@ def change_run(
 
     A run that has ended is left alone. Returns the run as it then is, or None if there is none.
     """
+    return _change(cluster, BACKUP_RUN, parse_run, namespace, name, change)
+
+
+def change_restore(
+    cluster: Cluster, namespace: str, name: str, change: Callable[[RestoreRun], RestoreRunStatus | None]
+) -> RestoreRun | None:
+    """The same for a RestoreRun. A new phase is told by an event too."""
+    before: RestoreRun | None = None
+
+    def noted(run: RestoreRun) -> RestoreRunStatus | None:
+        nonlocal before
+        before = run
+        return change(run)
+
+    after = _change(cluster, RESTORE_RUN, parse_restore, namespace, name, noted)
+    if after is not None and before is not None and after.status.phase is not before.status.phase:
+        _tell(cluster, after)
+    return after
+
+
+def _change(
+    cluster: Cluster,
+    kind: Kind,
+    parse: Callable[[KubeObject], _R],
+    namespace: str,
+    name: str,
+    change: Callable[[_R], BackupRunStatus | RestoreRunStatus | None],
+) -> _R | None:
     for _ in range(CONFLICTS):
-        current = cluster.get(BACKUP_RUN, namespace, name)
+        current = cluster.get(kind, namespace, name)
         if current is None:
             return None
-        run = parse_run(current)
+        run = parse(current)
         if run.status.terminal:
             return run
         status = change(run)
         if status is None:
             return run
-        if (written := write_status(cluster, BACKUP_RUN, current, status.to_wire())) is not None:
-            return parse_run(written)
-    raise ClusterUnavailable(f"BackupRun {namespace}/{name} changes faster than it can be written.")
+        if (written := write_status(cluster, kind, current, status.to_wire())) is not None:
+            return parse(written)
+    raise ClusterUnavailable(f"{kind.name} {namespace}/{name} changes faster than it can be written.")
+
+
+def _tell(cluster: Cluster, run: RestoreRun) -> None:
+    status = run.status
+    if status.phase is None:
+        return
+    bad = status.phase in (RestorePhase.FAILED, RestorePhase.CANCELLED)
+    note = f"{status.reason}: {status.message}" if bad else status.message or f"The restore is {status.phase}."
+    cluster.record(about(run), RESTORE_RUN, "Warning" if bad else "Normal", status.phase, note)
+
+
+def about(run: RestoreRun) -> KubeObject:
+    """As much of a run as an event needs; the run itself may be gone."""
+    return {
+        "metadata": {
+            "name": run.metadata.name,
+            "namespace": run.metadata.namespace,
+            "uid": run.metadata.uid,
+            "resourceVersion": run.metadata.resource_version,
+        }
+    }
 
 
 def parse_run(body: KubeObject) -> BackupRun:
     return BackupRun.model_validate(body)
+
+
+def parse_restore(body: KubeObject) -> RestoreRun:
+    return RestoreRun.model_validate(body)
 
 
 def parse_policy(body: KubeObject) -> BackupPolicy:

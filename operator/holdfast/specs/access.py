@@ -1,4 +1,7 @@
-"""What the worker may do in the cluster: read its policy, and report. Nothing else."""
+"""What the worker may do in the cluster: read its policy, and report on its run. Nothing else.
+
+It may never create a RestoreRun: who can write a policy cannot thereby replace data.
+"""
 
 from holdfast.ports import KubeObject
 from holdfast.resources.policy import BackupPolicy
@@ -32,6 +35,22 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns/status"],
                 "verbs": ["get", "patch"],
+            },
+            {
+                "apiGroups": ["holdfast.dev"],
+                "resources": ["restoreruns"],
+                "verbs": ["get"],
+            },
+            {
+                "apiGroups": ["holdfast.dev"],
+                "resources": ["restoreruns/status"],
+                "verbs": ["get", "patch"],
+            },
+            # A restore whose RestoreRun was deleted has no other place to say what state the target is in.
+            {
+                "apiGroups": [""],
+                "resources": ["events"],
+                "verbs": ["create"],
             },
         ],
     }

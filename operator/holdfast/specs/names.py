@@ -13,6 +13,8 @@ POLICY_LABEL = "holdfast.dev/policy"
 JOB_LABEL = "holdfast.dev/job"
 JOB_UID_LABEL = "holdfast.dev/job-uid"
 """On a BackupRun that was made for a Job: a later Job of the same name is another run."""
+RESTORE_ANNOTATION = "holdfast.dev/restore-run"
+"""On the pods of a RestoreRun: its name, which may be too long for a label."""
 SETTLED_ANNOTATION = "holdfast.dev/settled"
 """On a failed Job: its run has been told, so a run that somebody deletes does not come back."""
 
@@ -37,6 +39,16 @@ def worker_account(policy: str) -> str:
 def job_of_run(run: str) -> str:
     """Name of the Job of a run that was made by hand. A Job's name becomes a label, which takes no dot at its ends."""
     return fit(run)
+
+
+def job_of_restore(run: str) -> str:
+    """Name of the Job of a RestoreRun. A BackupRun of the same name has another."""
+    return fit(f"restore-{run}")
+
+
+def run_before_restore(run: str) -> str:
+    """Name of the BackupRun of the backup that is taken before a RestoreRun replaces anything."""
+    return fit(f"before-{run}", 253)
 
 
 def reason_of_job(policy: str, job: str) -> RunReason:

@@ -28,7 +28,7 @@ def moved(
             "phase": phase,
             "reason": reason,
             "message": message[:MESSAGE_LIMIT],
-            "conditions": _conditions(status.conditions, phase, reason, message, now, generation),
+            "conditions": _of_phase(status.conditions, phase, reason, message, now, generation),
         }
     )
 
@@ -56,7 +56,7 @@ def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: in
             "completion_time": now,
             "duration": human_duration(now - began),
             "progress": "100%" if end.phase is Phase.SUCCEEDED else status.progress,
-            "conditions": _conditions(status.conditions, end.phase, end.reason, end.message, now, generation),
+            "conditions": _of_phase(status.conditions, end.phase, end.reason, end.message, now, generation),
         }
     )
 
@@ -87,16 +87,31 @@ def with_warnings(status: BackupRunStatus, warnings: Iterable[str]) -> BackupRun
     return status.model_copy(update={"warnings": tuple(known)[:WARNINGS_LIMIT]})
 
 
-def _conditions(
+def _of_phase(
     conditions: Sequence[Condition], phase: Phase, reason: str, message: str, now: datetime, generation: int
 ) -> tuple[Condition, ...]:
+    complete, failed = phase is Phase.SUCCEEDED, phase.terminal and phase is not Phase.SUCCEEDED
+    return run_conditions(conditions, complete, failed, reason, message, now=now, generation=generation)
+
+
+def run_conditions(
+    conditions: Sequence[Condition],
+    complete: bool,
+    failed: bool,
+    reason: str,
+    message: str,
+    *,
+    now: datetime,
+    generation: int,
+) -> tuple[Condition, ...]:
+    """What a run of either kind says to ``kubectl wait`` and to kstatus; neither complete nor failed: at work."""
+
     def say(type_: str, holds: bool) -> Condition:
         return condition(type_, holds, reason, message, now=now, generation=generation)
 
-    complete, failed = phase is Phase.SUCCEEDED, phase.terminal and phase is not Phase.SUCCEEDED
     result = set_condition(conditions, say(COMPLETE, complete))
     result = set_condition(result, say(FAILED, failed))
-    for type_, holds in ((RECONCILING, not phase.terminal), (STALLED, failed)):
+    for type_, holds in ((RECONCILING, not (complete or failed)), (STALLED, failed)):
         if holds:
             result = set_condition(result, say(type_, True))
         elif find_condition(result, type_):

@@ -1,6 +1,7 @@
 """The worker's pod, the CronJob that starts it on time, and the Job that a run by hand gets."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from holdfast.ports import KubeObject
@@ -28,6 +29,19 @@ class WorkerImage:
     pull_policy: str = "IfNotPresent"
 
 
+@dataclass(frozen=True)
+class Errand:
+    """What a pod is started for."""
+
+    command: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, MountedSecret] = field(default_factory=dict)
+    """Beside those of the policy, by the names of their folders."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    deadline_seconds: int | None = None
+    """Default: that of the policy."""
+
+
 def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
     schedule, job = policy.spec.schedule, policy.spec.job
     return {
@@ -42,7 +56,7 @@ def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
             "failedJobsHistoryLimit": job.failed_jobs_history_limit,
             "jobTemplate": {
                 "metadata": {"labels": worker_labels(policy.metadata.name)},
-                "spec": _job_spec(policy, image, run=None),
+                "spec": job_spec(policy, image, Errand("backup")),
             },
         },
     }
@@ -56,7 +70,7 @@ def job_for_run(policy: BackupPolicy, run: BackupRun, image: WorkerImage) -> Kub
             "labels": worker_labels(policy.metadata.name),
             "ownerReferences": [run.owner_reference],
         },
-        "spec": _job_spec(policy, image, run=run.metadata.name),
+        "spec": job_spec(policy, image, Errand("backup", {"HOLDFAST_RUN": run.metadata.name})),
     }
 
 
@@ -67,11 +81,15 @@ def run_for_job(policy: BackupPolicy, job: str, job_uid: str, reason: str) -> Ku
     return {"metadata": metadata, "spec": {"policyRef": {"name": policy.metadata.name}, "reason": reason}}
 
 
-def _job_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> KubeObject:
+def job_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+    """Of any Job that works for a policy."""
     job = policy.spec.job
+    metadata: KubeObject = {"labels": {**job.pod_labels, **worker_labels(policy.metadata.name)}}
+    if errand.annotations:
+        metadata["annotations"] = dict(errand.annotations)
     return {
         "backoffLimit": job.backoff_limit,
-        "activeDeadlineSeconds": job.active_deadline_seconds,
+        "activeDeadlineSeconds": errand.deadline_seconds or job.active_deadline_seconds,
         "ttlSecondsAfterFinished": job.ttl_seconds_after_finished,
         "podReplacementPolicy": "Failed",
         "podFailurePolicy": {
@@ -88,15 +106,15 @@ def _job_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
             ]
         },
         "template": {
-            "metadata": {"labels": {**job.pod_labels, **worker_labels(policy.metadata.name)}},
-            "spec": _pod_spec(policy, image, run),
+            "metadata": metadata,
+            "spec": _pod_spec(policy, image, errand),
         },
     }
 
 
-def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> KubeObject:
+def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
     job = policy.spec.job
-    mounts, storage = mounted_secrets(policy), policy.spec.storage.chosen
+    mounts, storage = {**mounted_secrets(policy), **errand.secrets}, policy.spec.storage.chosen
     pod: KubeObject = {
         "restartPolicy": "Never",
         "serviceAccountName": worker_account(policy.metadata.name),
@@ -115,8 +133,8 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, run: str | None) -> Kube
                 "name": WORKER_CONTAINER,
                 "image": job.image or image.name,
                 "imagePullPolicy": job.image_pull_policy or image.pull_policy,
-                "args": ["worker", "backup"],
-                "env": _environment(policy, run),
+                "args": ["worker", errand.command],
+                "env": _environment(policy, errand),
                 "resources": job.resources.to_wire(),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "securityContext": {
@@ -159,17 +177,15 @@ def _secret(mount: MountedSecret) -> dict[str, Any]:
     }
 
 
-def _environment(policy: BackupPolicy, run: str | None) -> list[dict[str, Any]]:
-    environment: list[dict[str, Any]] = [
+def _environment(policy: BackupPolicy, errand: Errand) -> list[dict[str, Any]]:
+    return [
         {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
         _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
         _from_pod("HOLDFAST_POD", "metadata.name"),
         _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
         _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+        *({"name": name, "value": value} for name, value in errand.environment.items()),
     ]
-    if run is not None:
-        environment.append({"name": "HOLDFAST_RUN", "value": run})
-    return environment
 
 
 def _from_pod(name: str, path: str) -> dict[str, Any]:

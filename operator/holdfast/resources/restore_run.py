@@ -1,0 +1,344 @@
+"""RestoreRun: one restore, from the wish to its proof. The spec never changes, and a run that has ended stays so."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from holdfast.domain.phases import CollectionPhase, RestorePhase
+from holdfast.domain.restoring import Existing, Strategy
+from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
+from holdfast.resources.conditions import Condition
+from holdfast.resources.policy import Glob
+from holdfast.resources.references import DatabaseName, UriSecretRef
+from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, PolicyRef
+
+KIND = "RestoreRun"
+
+SOURCE_RULES = [
+    {
+        "rule": "has(self.backupRunRef) != has(self.policyRef)",
+        "message": "source takes either backupRunRef or policyRef",
+    },
+    {
+        "rule": "has(self.policyRef) ? (has(self.backupId) != (has(self.latest) && self.latest)) "
+        ": !has(self.backupId) && !has(self.latest)",
+        "message": "source.policyRef takes either latest: true or backupId; source.backupRunRef takes neither",
+    },
+]
+
+SPEC_RULES = [
+    {"rule": "self == oldSelf", "message": "the spec of a RestoreRun cannot be changed: create another run"},
+    {
+        "rule": "self.mode != 'Apply' || self.existing != 'Drop' || has(self.confirm)",
+        "message": "existing: Drop replaces live data: name the target database in confirm",
+    },
+    {
+        "rule": "!has(self.confirm) || !has(self.target) || !has(self.target.database) "
+        "|| self.confirm == self.target.database",
+        "message": "confirm must be the name of the target database",
+    },
+]
+
+
+class Mode(StrEnum):
+    """Whether a run only says what it would do."""
+
+    PLAN = "Plan"
+    APPLY = "Apply"
+
+
+class BackupRunRef(Spec):
+    """A BackupRun of the same namespace."""
+
+    name: Annotated[
+        str, Field(description="Name of the BackupRun, in the same namespace.", min_length=1, max_length=253)
+    ]
+
+
+class RestoreSource(Spec):
+    """The backup that is restored."""
+
+    backup_run_ref: Annotated[
+        BackupRunRef | None, Field(description="The run that took the backup. One that still works is waited for.")
+    ] = None
+    policy_ref: Annotated[PolicyRef | None, Field(description="The policy in whose repository the backup lies.")] = None
+    latest: Annotated[
+        bool | None,
+        Field(
+            description="Take the policy's newest backup that is whole, as the repository has it. Backups that were "
+            "taken before a restore do not count."
+        ),
+    ] = None
+    backup_id: Annotated[
+        str | None,
+        Field(
+            description="Id of the backup, or a unique prefix of one.",
+            max_length=64,
+            pattern=r"^[0-9]{4}[0-9A-Za-z-]*$",
+        ),
+    ] = None
+
+
+class RestoreTarget(Spec):
+    """The database that is restored into."""
+
+    uri_secret_ref: Annotated[
+        UriSecretRef | None,
+        Field(description="Where the MongoDB URI of the target is. Default: that of the policy's source."),
+    ] = None
+    database: Annotated[
+        DatabaseName | None,
+        Field(
+            description="The database to restore into. Default: the one in the URI of the target's own Secret, else "
+            "the one that was backed up."
+        ),
+    ] = None
+
+
+class Rename(Spec):
+    """A collection that gets another name."""
+
+    from_: Annotated[str, Field(alias="from", description="Name in the backup.", min_length=1, max_length=255)]
+    to: Annotated[str, Field(description="Name in the target.", min_length=1, max_length=255)]
+
+
+class RestoreRunSpec(Spec):
+    """What is wanted. It cannot be changed."""
+
+    source: Annotated[
+        RestoreSource,
+        Field(description="The backup that is restored.", json_schema_extra={"x-kubernetes-validations": SOURCE_RULES}),
+    ]
+    target: Annotated[RestoreTarget, Field(description="The database that is restored into.")] = RestoreTarget()
+    include: Annotated[
+        tuple[Glob, ...],
+        Field(
+            description="Collections to restore, by name in the backup or glob (`*`, `?`, `[abc]`). Default: all.",
+            max_length=1000,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    exclude: Annotated[
+        tuple[Glob, ...],
+        Field(
+            description="Collections to leave out, by name or glob. Wins over `include`.",
+            max_length=1000,
+            json_schema_extra={"x-kubernetes-list-type": "set"},
+        ),
+    ] = ()
+    rename: Annotated[
+        tuple[Rename, ...],
+        Field(
+            description="Collections that get another name.",
+            max_length=1000,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["from"]},
+        ),
+    ] = ()
+    mode: Annotated[
+        Mode,
+        Field(
+            description="Plan: say in the status exactly what would happen, and change nothing. Apply: do it. The "
+            "default is the one that does no harm."
+        ),
+    ] = Mode.PLAN
+    existing: Annotated[
+        Existing,
+        Field(
+            description="What becomes of collections of the same names in the target. Fail: nothing is done at all. "
+            "Drop: they are replaced. Merge: documents that are missing are inserted, and those that differ reported."
+        ),
+    ] = Existing.FAIL
+    strategy: Annotated[
+        Strategy,
+        Field(
+            description="Swap: restore into a scratch database, verify, then rename into place. Direct: collection by "
+            "collection. Auto: Swap where something is replaced and the server allows it."
+        ),
+    ] = Strategy.AUTO
+    confirm: Annotated[
+        DatabaseName | None,
+        Field(description="Name of the target database, once more. `existing: Drop` does nothing without it."),
+    ] = None
+    pre_restore_backup: Annotated[
+        bool,
+        Field(description="Before collections are replaced, back them up into the policy's repository."),
+    ] = True
+    active_deadline_seconds: Annotated[
+        int | None,
+        Field(
+            description="A run that takes longer, retries included, is ended as failed. Default: the policy's "
+            "`spec.job.activeDeadlineSeconds`.",
+            ge=60,
+            le=2592000,
+        ),
+    ] = None
+
+
+class PlannedCollectionStatus(Status):
+    """What would become of one collection, or of one that is only in the target."""
+
+    name: Annotated[str, Field(description="Name in the backup.")]
+    target: Annotated[str | None, Field(description="Name in the target, where it is another.")] = None
+    type: Annotated[str | None, Field(description="collection, view or timeseries.")] = None
+    action: Annotated[str, Field(description="Create, Replace, Merge or Skip.")]
+    documents: Annotated[int | None, Field(description="Documents in the backup.", ge=0)] = None
+    bytes: Annotated[int | None, Field(description="Bytes of these documents.", ge=0)] = None
+    indexes: Annotated[int | None, Field(description="Indexes in the backup.", ge=0)] = None
+    existing_documents: Annotated[int | None, Field(description="Documents that are in the target now.", ge=0)] = None
+    problem: Annotated[str | None, Field(description="Why it cannot be restored, or not as it was.")] = None
+
+
+class PlanStatus(Status):
+    """What the run would do, or does."""
+
+    strategy: Annotated[str | None, Field(description="Swap or Direct.")] = None
+    strategy_reason: Annotated[str | None, Field(description="Why that one.")] = None
+    collections: Annotated[
+        tuple[PlannedCollectionStatus, ...],
+        Field(
+            description="The collections, those with a problem first, at most 100.",
+            max_length=COLLECTIONS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    collections_omitted: Annotated[int | None, Field(description="How many are not listed here.", ge=0)] = None
+    documents: Annotated[int | None, Field(description="Documents to restore.", ge=0)] = None
+    bytes: Annotated[int | None, Field(description="Bytes of these documents.", ge=0)] = None
+    size: Annotated[str | None, Field(description="bytes for people, such as 1.2 MiB.")] = None
+    indexes: Annotated[int | None, Field(description="Indexes to build.", ge=0)] = None
+    conflicts: Annotated[
+        tuple[str, ...],
+        Field(
+            description="Why the run would do nothing.",
+            max_length=WARNINGS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    warnings: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What to know before it is done.",
+            max_length=WARNINGS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+    estimated_seconds: Annotated[
+        int | None, Field(description="How long it may take, from past restores of the policy.", ge=0)
+    ] = None
+
+
+class RestoredCollectionStatus(Status):
+    """One collection of the restore."""
+
+    name: Annotated[str, Field(description="Name in the target.")]
+    phase: Annotated[CollectionPhase, Field(description="Where it stands.")]
+    documents: Annotated[int | None, Field(description="Documents restored.", ge=0)] = None
+    bytes: Annotated[int | None, Field(description="Bytes of these documents.", ge=0)] = None
+    indexes: Annotated[int | None, Field(description="Indexes built.", ge=0)] = None
+    error: Annotated[str | None, Field(description="Why it failed.")] = None
+
+
+class VerificationStatus(Status):
+    """What came of the comparison with the backup."""
+
+    result: Annotated[
+        Literal["Equal", "Different"],
+        Field(description="Equal: every count, hash, index and option is that of the backup."),
+    ]
+    collections: Annotated[int | None, Field(description="Collections that were compared.", ge=0)] = None
+    documents: Annotated[int | None, Field(description="Documents that were compared.", ge=0)] = None
+    differences: Annotated[
+        tuple[str, ...],
+        Field(
+            description="The differences, at most 20.",
+            max_length=WARNINGS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+
+class RestoreRunStatus(Status):
+    """What is."""
+
+    observed_generation: Annotated[
+        int | None, Field(description="The generation of the spec that this status speaks about.")
+    ] = None
+    phase: Annotated[RestorePhase | None, Field(description="Where the run stands.")] = None
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(
+            description="Complete: what was wanted is done, and proven. Failed: it is not, and nobody tries any more.",
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+        ),
+    ] = ()
+    reason: Annotated[str | None, Field(description="Why the run is where it is, as one CamelCase word.")] = None
+    message: Annotated[str | None, Field(description="The same for people, with what to do next.")] = None
+    job: Annotated[str | None, Field(description="Name of its Job. A run never gets a second one.")] = None
+    policy: Annotated[str | None, Field(description="The policy whose backup it restores.")] = None
+    backup_id: Annotated[
+        str | None, Field(description="Id of the backup. Once it is here, every attempt takes this one.")
+    ] = None
+    database: Annotated[str | None, Field(description="The database that is restored into.")] = None
+    strategy: Annotated[str | None, Field(description="Swap or Direct.")] = None
+    start_time: Annotated[Timestamp | None, Field(description="When the worker first started.")] = None
+    completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
+    duration: Annotated[str | None, Field(description="From start to end, such as 1m30s.")] = None
+    progress: Annotated[str | None, Field(description="How far the run is, such as 42%.")] = None
+    attempts: Annotated[int | None, Field(description="How many pods have worked on it.", ge=0)] = None
+    documents: Annotated[int | None, Field(description="Documents restored.", ge=0)] = None
+    logical_bytes: Annotated[int | None, Field(description="Bytes of these documents.", ge=0)] = None
+    size: Annotated[str | None, Field(description="logicalBytes for people, such as 1.2 MiB.")] = None
+    plan: Annotated[PlanStatus | None, Field(description="What the run would do, or does.")] = None
+    collections: Annotated[
+        tuple[RestoredCollectionStatus, ...],
+        Field(
+            description="The collections in the target, failed ones first, at most 100.",
+            max_length=COLLECTIONS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
+    collections_omitted: Annotated[int | None, Field(description="How many are not listed here.", ge=0)] = None
+    verification: Annotated[
+        VerificationStatus | None, Field(description="What came of the comparison with the backup.")
+    ] = None
+    pre_restore_backup_id: Annotated[
+        str | None, Field(description="Id of the backup of what was replaced: the way back.")
+    ] = None
+    warnings: Annotated[
+        tuple[str, ...],
+        Field(
+            description="What the restore is good in spite of.",
+            max_length=WARNINGS_LIMIT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
+
+    @property
+    def terminal(self) -> bool:
+        return self.phase is not None and self.phase.terminal
+
+    def to_wire(self) -> dict[str, Any]:
+        """Without what says nothing."""
+        return {name: value for name, value in super().to_wire().items() if value not in ("", [])}
+
+
+class RestoreRun(Status):
+    """A RestoreRun as the API server has it."""
+
+    api_version: str = API_VERSION
+    kind: Literal["RestoreRun"] = "RestoreRun"
+    metadata: Metadata
+    spec: RestoreRunSpec
+    status: RestoreRunStatus = RestoreRunStatus()
+
+    @property
+    def owner_reference(self) -> dict[str, Any]:
+        """Ties a Job to this run."""
+        return {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "name": self.metadata.name,
+            "uid": self.metadata.uid,
+            "controller": True,
+        }

@@ -1,0 +1,62 @@
+"""Give a run its Job, once: how it stands is read off the cluster, never remembered."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from holdfast.domain.phases import Phase
+from holdfast.domain.run_end import RunEnd, RunWaits
+from holdfast.errors import InvalidSpec, NotAuthorized
+from holdfast.ports import JOB, Cluster, KubeObject
+from holdfast.services.follow_job import Run, controller
+from holdfast.services.write_status import parse_policy
+
+LOOK_AGAIN = 5.0
+"""Seconds until the next look at a run whose pod has not started."""
+
+PATIENCE = timedelta(seconds=15)
+"""For what is applied together with the run, and after it."""
+
+_DEFAULT_START_TIMEOUT = timedelta(seconds=600)
+
+PENDING = RunWaits("Pending", "")
+
+
+def give_job(
+    cluster: Cluster, run: Run, name: str, make: Callable[[], KubeObject], *, timeout: timedelta, now: datetime
+) -> RunEnd | RunWaits | None:
+    """Given what makes the body of a run's Job, create it. None: the run has its Job; else why it has none."""
+    namespace = run.metadata.namespace
+    try:
+        job = cluster.create(JOB, make()) or cluster.get(JOB, namespace, name)
+    except InvalidSpec as error:
+        return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")
+    except NotAuthorized as error:
+        message = f"The Job cannot be created: {error}"
+        return late(run, now, timeout, "JobRefused", message)
+    if job is None:
+        return PENDING
+    if controller(job).get("uid") != run.metadata.uid:
+        message = f"Job {namespace}/{name} exists and belongs to something else. Give a new run another name."
+        return RunEnd(Phase.FAILED, "NameTaken", message)
+    return None
+
+
+def no_policy(run: Run, policy: str, now: datetime) -> RunEnd | RunWaits:
+    message = f"There is no BackupPolicy {run.metadata.namespace}/{policy}. Name an existing one in a new run."
+    return late(run, now, PATIENCE, "PolicyNotFound", message)
+
+
+def late(run: Run, now: datetime, patience: timedelta, reason: str, message: str) -> RunEnd | RunWaits:
+    """A run waits for something, and fails when it is older than that is worth."""
+    age = now - (run.metadata.creation_timestamp or now)
+    return RunEnd(Phase.FAILED, reason, message) if age >= patience else RunWaits(reason, message)
+
+
+def start_timeout(policy_body: KubeObject | None) -> timedelta:
+    """How long a pod of a policy may take to start."""
+    try:
+        if policy_body is not None:
+            return timedelta(seconds=parse_policy(policy_body).spec.job.start_timeout_seconds)
+    except InvalidSpec:
+        pass
+    return _DEFAULT_START_TIMEOUT
