@@ -46,3 +46,12 @@ class WorkerSettings(BaseSettings):
     mounts: str = "/var/run/holdfast"
     termination_log: str = "/dev/termination-log"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class RestoreSettings(WorkerSettings):
+    """Of the pod of a RestoreRun."""
+
+    restore: str
+    restore_uid: str
+    bytes_per_second: Annotated[float | None, Field(gt=0)] = None
+    """How fast past restores were."""

@@ -17,7 +17,9 @@ from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.references import KeySecretRef, UriSecretRef
+from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
+from holdfast.specs.restore_job import TARGET
 from holdfast.specs.store_access import (
     CA_FILE,
     ENCRYPTION,
@@ -153,28 +155,64 @@ def open_for_policy(
     origin = _secret_origin(policy, spec.source.uri_secret_ref)
     uri = read_uri(mounts / SOURCE / URI_FILE, origin=origin)
     preference = spec.source.read_preference
-    with closing(
-        open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
-    ) as source:
-        store = _store_of(policy, mounts, beside=source, uri=uri)
-        key = None
-        if spec.encryption:
-            key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
-            key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
-        with closing(open_repository(store, level=spec.compression.level, key=key)) as repository:
-            yield source, repository
+    with (
+        closing(
+            open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
+        ) as source,
+        closing(repository_of(policy, mounts=mounts)) as repository,
+    ):
+        yield source, repository
 
 
-def _store_of(policy: BackupPolicy, mounts: Path, *, beside: MongoSource, uri: str) -> Store:
-    """The store that a policy names; ``beside`` is its source, at ``uri``."""
+def repository_of(policy: BackupPolicy, *, mounts: Path) -> Repository:
+    """Where a policy keeps its backups. The source is not asked, unless they lie beside it."""
+    spec, key = policy.spec, None
+    store = _store_of(policy, mounts)
+    if spec.encryption:
+        key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
+        key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
+    return open_repository(store, level=spec.compression.level, key=key)
+
+
+@contextmanager
+def open_for_restore(
+    policy: BackupPolicy, run: RestoreRun, database: str, *, mounts: Path
+) -> Iterator[tuple[MongoTarget, Repository]]:
+    """What a RestoreRun writes to and reads from; ``database`` is what was backed up."""
+    uri, name, origin = _target_of(policy, run, database, mounts)
+    with (
+        closing(open_target(uri, name, origin=origin)) as target,
+        closing(repository_of(policy, mounts=mounts)) as repository,
+    ):
+        yield target, repository
+
+
+def open_target_as_source(policy: BackupPolicy, run: RestoreRun, database: str, *, mounts: Path) -> MongoSource:
+    """The same database for reading: what a restore would replace is backed up first."""
+    uri, name, origin = _target_of(policy, run, database, mounts)
+    return open_source(uri, name, origin=origin, read_preference="primary")
+
+
+def _target_of(policy: BackupPolicy, run: RestoreRun, database: str, mounts: Path) -> tuple[str, str, str]:
+    """URI, name of the database, and where the URI came from."""
+    own = run.spec.target.uri_secret_ref
+    origin = _secret_origin(policy, own or policy.spec.source.uri_secret_ref)
+    uri = read_uri(mounts / (TARGET if own else SOURCE) / URI_FILE, origin=origin)
+    in_uri = database_in(uri, origin=origin) if own else None
+    return uri, run.spec.target.database or in_uri or database, origin
+
+
+def _store_of(policy: BackupPolicy, mounts: Path) -> Store:
     storage = policy.spec.storage.chosen
     if isinstance(storage, VolumeStorage):
         return FileStore.on_volume(mounts / VOLUME, storage.path or "", name=claim_words(policy, storage))
     if not isinstance(storage, MongoStorage):
         return _bucket_of(policy, storage, mounts)
     if storage.uri_secret_ref is None:
-        origin = _secret_origin(policy, policy.spec.source.uri_secret_ref)
-        return open_mongodb_store(uri, storage.database or beside.database, origin=origin)
+        source = policy.spec.source
+        origin = _secret_origin(policy, source.uri_secret_ref)
+        uri = read_uri(mounts / SOURCE / URI_FILE, origin=origin)
+        return open_mongodb_store(uri, storage.database or source.database, origin=origin)
     origin = _secret_origin(policy, storage.uri_secret_ref)
     return open_mongodb_store(read_uri(mounts / STORE / URI_FILE, origin=origin), storage.database, origin=origin)
 

@@ -86,7 +86,7 @@ def test_lists_say_how_they_merge(field: str) -> None:
         node.get("x-kubernetes-list-type")
         for name, schema in schemas()
         for path, node in nodes(name, schema)
-        if path.endswith(f".{field}")
+        if path.endswith(f".{field}") and node["type"] == "array"
     ]
     assert kinds
     assert all(kinds)

@@ -76,17 +76,20 @@ def _operator() -> None:
     run_operator()
 
 
-@worker.callback()
-def _worker() -> None:
-    """Keeps ``backup`` a command of its own."""
-
-
 @worker.command("backup")
 def _worker_backup() -> None:
     """Take the backup that this pod was started for."""
     from holdfast.cli.worker import worker_backup
 
     worker_backup()
+
+
+@worker.command("restore")
+def _worker_restore() -> None:
+    """Do the restore that this pod was started for."""
+    from holdfast.cli.worker import worker_restore
+
+    worker_restore()
 
 
 def main() -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from threading import Event
+from typing import NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -14,29 +16,54 @@ from holdfast.cli.operator import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
+from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
 from holdfast.ports import Source
 from holdfast.processes import Processes
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import RestoreRun
+from holdfast.services.back_up_before import BackUpBefore
+from holdfast.services.interim_restore import restore
+from holdfast.services.plan_restore import plan_restore
 from holdfast.services.read_segment import SegmentCrew, segment_work
+from holdfast.services.restore_work import restore_work
+from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
-from holdfast.settings import WorkerSettings
-from holdfast.wiring import now, open_for_policy
+from holdfast.settings import RestoreSettings, WorkerSettings
+from holdfast.wiring import now, open_for_policy, open_for_restore, open_target_as_source, repository_of
 
 _log = logging.getLogger("holdfast.worker")
+_S = TypeVar("_S", bound=WorkerSettings)
 
 
 def worker_backup() -> None:
     """Take the backup that this pod was started for."""
+    settings = _settings(WorkerSettings)
+    with Processes(polite=True) as processes:
+        result = _work(settings, processes)
+    _leave(settings, result)
+
+
+def worker_restore() -> None:
+    """Do the restore that this pod was started for."""
+    settings = _settings(RestoreSettings)
+    with Processes() as processes:
+        result = _restore(settings, processes)
+    _leave(settings, result)
+
+
+def _settings(kind: type[_S]) -> _S:
     try:
-        settings = WorkerSettings()
+        settings = kind()
     except ValidationError as error:
         raise settings_error(error) from None
     start_logging(settings.log_level)
-    with Processes(polite=True) as processes:
-        result = _work(settings, processes)
+    return settings
+
+
+def _leave(settings: WorkerSettings, result: WorkerResult) -> NoReturn:
     # Outside of a pod there is no such file.
     with contextlib.suppress(OSError):
         Path(settings.termination_log).write_text(result.message.encode(), encoding="utf-8")
@@ -64,3 +91,68 @@ def _work(settings: WorkerSettings, processes: Processes) -> WorkerResult:
         wait=threading.Event().wait,
     )
     return worker.work()
+
+
+def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
+    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    stop = stop_on_signals()
+    task = RestoreTask(
+        settings.namespace,
+        settings.policy,
+        settings.job,
+        settings.job_uid,
+        settings.restore,
+        settings.restore_uid,
+        settings.bytes_per_second,
+    )
+    before = BackUpBefore(
+        cluster,
+        settings.job,
+        settings.job_uid,
+        progress_of=lambda run: KubeProgress(cluster, settings.namespace, run, now),
+        clock=now,
+        stop=stop,
+    )
+    worker = RestoreWorker(
+        task,
+        cluster,
+        _MountedDoors(Path(settings.mounts), processes, stop),
+        progress_of=lambda run: KubeRestoreProgress(cluster, settings.namespace, run, now),
+        back_up_before=before,
+        clock=now,
+        stop=stop,
+        wait=threading.Event().wait,
+    )
+    return worker.work()
+
+
+class _MountedDoors:
+    """Implements :class:`holdfast.services.run_restore.Doors`, with what the kubelet has mounted."""
+
+    def __init__(self, mounts: Path, processes: Processes, stop: Event) -> None:
+        self._mounts, self._processes, self._stop = mounts, processes, stop
+
+    def repository(self, policy: BackupPolicy) -> contextlib.AbstractContextManager[Repository]:
+        return contextlib.closing(repository_of(policy, mounts=self._mounts))
+
+    @contextlib.contextmanager
+    def place(self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str) -> Iterator[Place]:
+        opener = partial(open_for_restore, policy, run, database, mounts=self._mounts)
+        source = open_target_as_source(policy, run, database, mounts=self._mounts)
+        with contextlib.closing(source), opener() as (target, _):
+            yield Place(
+                database=target.database,
+                source=source,
+                plan=lambda request, manifest: plan_restore(request, manifest, repository, target),
+                restore=lambda request, manifest, progress, before: restore(
+                    request,
+                    manifest,
+                    repository,
+                    target,
+                    progress,
+                    now,
+                    self._stop,
+                    before_replacing=before,
+                    crew=self._processes.crew(partial(restore_work, opener)),
+                ),
+            )

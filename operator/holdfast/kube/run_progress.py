@@ -1,7 +1,7 @@
 """Progress of a worker, shown in the status of its BackupRun."""
 
 import logging
-from collections.abc import Callable
+from abc import ABC, abstractmethod
 from datetime import datetime, timedelta
 
 from holdfast.domain.human import human_bytes
@@ -17,10 +17,8 @@ LONGEST_PAUSE = timedelta(seconds=60)
 
 _log = logging.getLogger(__name__)
 
-_Change = Callable[[BackupRunStatus], BackupRunStatus]
 
-
-class KubeProgress:
+class ThrottledProgress(ABC):
     """The Progress port over a cluster: at most one write each two seconds, and fewer while the cluster is away.
 
     What comes in between is shown by the next write. It never raises, and never ends a run: that is the worker's.
@@ -28,17 +26,14 @@ class KubeProgress:
 
     def __init__(self, cluster: Cluster, namespace: str, run: str, clock: Clock) -> None:
         self._cluster, self._namespace, self._run, self._clock = cluster, namespace, run, clock
-        self._phase: tuple[Phase, str] | None = None
         self._advance: Advance | None = None
         self._warnings: list[str] = []
         self._next: datetime | None = None
         self._pause = INTERVAL
 
-    def phase(self, name: str, message: str = "") -> None:
-        _log.info("%s. %s", name, message)
-        if name in Phase.__members__.values() and not Phase(name).terminal:
-            self._phase = (Phase(name), message)
-            self._write_if_due()
+    @abstractmethod
+    def _write(self, now: datetime) -> None:
+        """Show in the status all that was reported so far."""
 
     def advance(self, report: Advance) -> None:
         self._advance = report
@@ -49,23 +44,38 @@ class KubeProgress:
         self._warnings.append(message)
         self._write_if_due()
 
+    def _write_if_due(self) -> None:
+        now = self._clock()
+        if self._next and now < self._next:
+            return
+        try:
+            self._write(now)
+            self._pause = INTERVAL
+        except HoldfastError as error:
+            _log.warning("Progress cannot be reported: %s", error)
+            self._pause = min(self._pause * 2, LONGEST_PAUSE)
+        self._next = self._clock() + self._pause
+
+
+class KubeProgress(ThrottledProgress):
+    """Of a BackupRun."""
+
+    _phase: tuple[Phase, str] | None = None
+
+    def phase(self, name: str, message: str = "") -> None:
+        _log.info("%s. %s", name, message)
+        if name in Phase.__members__.values() and not Phase(name).terminal:
+            self._phase = (Phase(name), message)
+            self._write_if_due()
+
     def latest(self, status: BackupRunStatus) -> BackupRunStatus:
         """``status`` with all that was reported so far."""
         if self._advance:
             status = _advanced(status, self._advance)
         return run_status.with_warnings(status, self._warnings)
 
-    def _write_if_due(self) -> None:
-        now = self._clock()
-        if self._next and now < self._next:
-            return
-        try:
-            change_run(self._cluster, self._namespace, self._run, lambda run: self._changed(run, now))
-            self._pause = INTERVAL
-        except HoldfastError as error:
-            _log.warning("Progress cannot be reported: %s", error)
-            self._pause = min(self._pause * 2, LONGEST_PAUSE)
-        self._next = self._clock() + self._pause
+    def _write(self, now: datetime) -> None:
+        change_run(self._cluster, self._namespace, self._run, lambda run: self._changed(run, now))
 
     def _changed(self, run: BackupRun, now: datetime) -> BackupRunStatus:
         status = run.status

@@ -15,6 +15,9 @@ from holdfast.ports import CollectionInfo, CollectionType
 
 FORMAT_VERSION = 1
 
+PRE_RESTORE = "PreRestore"
+"""``reason`` of a backup of what a restore was about to replace. It shows what was to be mended: never the latest."""
+
 
 def _bytes_of(value: object) -> bytes:
     return value if isinstance(value, bytes) else b64decode(str(value), validate=True)
@@ -99,6 +102,8 @@ class Manifest(_Model):
     backup_id: str
     policy: PolicyIdentity | None = None
     imported: ImportRecord | None = None
+    reason: str | None = None
+    """Why it was taken, where that matters later: ``PreRestore``."""
     database: str
     server: ServerRecord
     start_time: datetime

@@ -54,6 +54,8 @@ class BackupRequest:
     started: datetime
     max_bytes_per_second: int | None = None
     """Raw bytes read from the source, on average over an attempt; None for as fast as it goes."""
+    reason: str | None = None
+    """Goes into the manifest."""
 
 
 @dataclass(frozen=True)
@@ -235,6 +237,7 @@ class _Attempt:
             holdfast_version=VERSION,
             backup_id=self._request.backup_id,
             policy=self._request.policy,
+            reason=self._request.reason,
             database=self._source.database,
             server=ServerRecord(**vars(server)),
             start_time=self._request.started,

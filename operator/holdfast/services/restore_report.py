@@ -1,0 +1,104 @@
+"""From the spec of a RestoreRun to the engine, and from its plan and outcome to the words of the status."""
+
+from typing import Any
+
+from holdfast.domain.human import human_bytes
+from holdfast.domain.phases import CollectionPhase
+from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, RestoreRun
+from holdfast.resources.run import WARNINGS_LIMIT
+from holdfast.services.plan_restore import RestorePlan, RestoreRequest
+from holdfast.services.restore import RestoreOutcome
+from holdfast.specs.restore_status import TEXT_LIMIT
+
+
+def plan_status(plan: RestorePlan) -> PlanStatus:
+    """All of it: what fits into an object is chosen where it is written."""
+    return PlanStatus(
+        strategy=plan.strategy.value,
+        strategy_reason=plan.reason_for_strategy or None,
+        collections=tuple(
+            PlannedCollectionStatus(
+                name=one.name,
+                target=one.target if one.target != one.name else None,
+                type=one.type,
+                action=one.action.capitalize(),
+                documents=one.documents,
+                bytes=one.bytes,
+                indexes=one.indexes,
+                existing_documents=one.existing_documents,
+                problem=one.problem,
+            )
+            for one in plan.collections
+        ),
+        documents=plan.documents,
+        bytes=plan.bytes,
+        indexes=plan.indexes,
+        conflicts=plan.conflicts,
+        warnings=plan.warnings,
+        estimated_seconds=None if plan.estimated_seconds is None else round(plan.estimated_seconds),
+    )
+
+
+def planned_text(plan: RestorePlan) -> str:
+    if plan.conflicts:
+        return f"With mode: Apply this would fail. {' '.join(plan.conflicts[:3])} Nothing was changed."
+    return (
+        f"{len(plan.collections)} collections with {plan.documents} documents ({human_bytes(plan.bytes)}) would be "
+        f"restored into database {plan.database!r} (strategy: {plan.strategy}). Nothing was changed."
+    )
+
+
+def outcome_facts(outcome: RestoreOutcome) -> dict[str, Any]:
+    """Under the names of the status, without the collections."""
+    documents = sum(one.documents for one in outcome.collections)
+    return {
+        "documents": documents,
+        "logicalBytes": sum(one.bytes for one in outcome.collections),
+        "verification": {
+            "result": "Different" if outcome.problems else "Equal",
+            "collections": len(outcome.collections),
+            "documents": documents,
+            "differences": [problem[:TEXT_LIMIT] for problem in outcome.problems[:WARNINGS_LIMIT]],
+        },
+    }
+
+
+def outcome_collections(outcome: RestoreOutcome) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": one.name,
+            "phase": CollectionPhase.SUCCEEDED.value,
+            "documents": one.documents,
+            "bytes": one.bytes,
+            "indexes": one.indexes,
+        }
+        for one in outcome.collections
+    ]
+
+
+def outcome_text(database: str, outcome: RestoreOutcome) -> str:
+    if outcome.problems:
+        told = " ".join(outcome.problems[:5])
+        return f"What was restored into database {database!r} is not what was backed up. Do not use it. {told}"
+    documents, size = sum(one.documents for one in outcome.collections), sum(one.bytes for one in outcome.collections)
+    text = (
+        f"{len(outcome.collections)} collections with {documents} documents ({human_bytes(size)}) were restored into "
+        f"database {database!r}, compared, and are equal to the backup."
+    )
+    if outcome.skipped:
+        text += f" NOT restored, because the backup does not hold them: {', '.join(outcome.skipped[:20])}."
+    return text
+
+
+def restore_request(run: RestoreRun, bytes_per_second: float | None) -> RestoreRequest:
+    spec = run.spec
+    return RestoreRequest(
+        include=spec.include,
+        exclude=spec.exclude,
+        rename=tuple((one.from_, one.to) for one in spec.rename),
+        existing=spec.existing,
+        strategy=spec.strategy,
+        confirm=spec.confirm,
+        token=run.metadata.uid,  # the same for every attempt: what an earlier one left is known again
+        bytes_per_second=bytes_per_second,
+    )

@@ -1,0 +1,296 @@
+"""The worker's chain of a RestoreRun in a pod: find the backup, plan, restore, prove, report.
+
+A failure that another try may mend leaves the run where it is and says so; the Job starts the next pod, which takes the
+same backup and goes on or starts anew. Any other end is written to the run and to the pod's termination message. A
+worker that is asked to stop also says in an event what state the target is in: its run may be gone.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from threading import Event
+from typing import Any, Protocol, TypeVar
+
+from holdfast.domain.phases import Phase, RestorePhase
+from holdfast.domain.run_end import RunEnd
+from holdfast.domain.worker_message import WorkerMessage
+from holdfast.errors import HoldfastError, Interrupted, InvalidSpec
+from holdfast.ports import BACKUP_POLICY, RESTORE_RUN, Clock, Cluster, KubeObject, Progress, Source
+from holdfast.repository.locks import kept_for_reading
+from holdfast.repository.manifest import Manifest
+from holdfast.repository.repository import Repository
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import Mode, RestoreRun, RestoreRunStatus
+from holdfast.services.find_backup import find_backup
+from holdfast.services.plan_restore import RestorePlan, RestoreRequest
+from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_report import (
+    outcome_collections,
+    outcome_facts,
+    outcome_text,
+    plan_status,
+    planned_text,
+    restore_request,
+)
+from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
+from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
+from holdfast.specs import restore_status
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+UNTOUCHED = "Nothing was changed in the target."
+
+
+@dataclass(frozen=True)
+class RestoreTask:
+    """What the pod was told. ``run_uid``: a later run of the same name is another one."""
+
+    namespace: str
+    policy: str
+    job: str
+    job_uid: str
+    run: str
+    run_uid: str
+    bytes_per_second: float | None = None
+
+
+BeforeReplacing = Callable[[RestorePlan], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The target, open: the engine over it, and the same database for reading."""
+
+    database: str
+    source: Source
+    plan: Callable[[RestoreRequest, Manifest], RestorePlan]
+    restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
+
+
+class Doors(Protocol):
+    """Opens what a restore needs, with the Secrets that are mounted."""
+
+    def repository(self, policy: BackupPolicy) -> AbstractContextManager[Repository]: ...
+
+    def place(
+        self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str
+    ) -> AbstractContextManager[Place]:
+        """``database``: what was backed up, where the run names no other."""
+        ...
+
+
+class RestoreProgress(Progress, Protocol):
+    """Progress that can also be put into a status that is about to be written."""
+
+    def latest(self, status: RestoreRunStatus) -> RestoreRunStatus: ...
+
+
+class PreRestore(Protocol):
+    """Backs up what is about to be replaced, once for a run, and returns the id of the backup."""
+
+    def __call__(
+        self, policy: BackupPolicy, run: RestoreRun, plan: RestorePlan, source: Source, repository: Repository
+    ) -> str | None: ...
+
+
+class RestoreWorker:
+    """One pod's work on one RestoreRun. ``wait`` sleeps, or returns early when the pod is asked to stop."""
+
+    def __init__(
+        self,
+        task: RestoreTask,
+        cluster: Cluster,
+        doors: Doors,
+        progress_of: Callable[[str], RestoreProgress],
+        back_up_before: PreRestore,
+        clock: Clock,
+        stop: Event,
+        wait: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._task, self._cluster, self._doors = task, cluster, doors
+        self._progress_of, self._back_up_before = progress_of, back_up_before
+        self._clock, self._stop, self._wait = clock, stop, wait
+        self._run: RestoreRun | None = None
+        self._progress: RestoreProgress | None = None
+        self._changing = self._ending = False
+        self._facts: dict[str, Any] = {}
+
+    def work(self) -> WorkerResult:
+        """Given a task, do it and return how the process ends. Never raises."""
+        try:
+            return self._chain()
+        except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
+            failure = failure_of(error)
+            _log.error("%s", failure.text)
+            return self._retry(failure) if failure.retry else self._failed(failure)
+
+    def _chain(self) -> WorkerResult:
+        policy = parse_policy(self._patiently(self._policy))
+        run = self._run = self._patiently(self._find_run)
+        if run.status.terminal:
+            return _known_end(run.status)
+        progress = self._progress = self._progress_of(run.metadata.name)
+        self._change(self._started)
+        with self._doors.repository(policy) as repository:
+            repository.open()
+            manifest = find_backup(run, policy.metadata.name, repository, progress.warn)
+            self._pin(manifest)
+            with (
+                self._doors.place(policy, run, repository, manifest.database) as place,
+                kept_for_reading(
+                    repository.store, self._clock, f"restore of {manifest.backup_id}", self._stop, progress.warn
+                ),
+            ):
+                return self._restore(policy, run, manifest, repository, place, progress)
+
+    def _restore(
+        self,
+        policy: BackupPolicy,
+        run: RestoreRun,
+        manifest: Manifest,
+        repository: Repository,
+        place: Place,
+        progress: RestoreProgress,
+    ) -> WorkerResult:
+        request = restore_request(run, self._task.bytes_per_second)
+        self._facts["database"] = place.database
+        plan = place.plan(request, manifest)
+        self._show_plan(place.database, plan)
+        if run.spec.mode is Mode.PLAN:
+            return self._planned(plan)
+
+        def before_replacing(plan: RestorePlan) -> None:
+            backup_id = self._back_up_before(policy, run, plan, place.source, repository)
+            if backup_id:
+                self._keep(pre_restore_backup_id=backup_id)
+                self._facts["preRestoreBackupId"] = backup_id
+
+        self._changing = True
+        wanted = run.spec.pre_restore_backup
+        outcome = place.restore(request, manifest, progress, before_replacing if wanted else None)
+        return self._restored(place.database, outcome)
+
+    # --- finding ---------------------------------------------------------------------------------------------------
+
+    def _policy(self) -> KubeObject:
+        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
+        if body is None:
+            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
+        return body
+
+    def _find_run(self) -> RestoreRun:
+        where = f"RestoreRun {self._task.namespace}/{self._task.run}"
+        body = self._cluster.get(RESTORE_RUN, self._task.namespace, self._task.run)
+        if body is None or body["metadata"]["uid"] != self._task.run_uid:
+            raise InvalidSpec(f"{where} was deleted.", hint="Nothing was changed. Create another one.")
+        return parse_restore(body)
+
+    # --- saying ----------------------------------------------------------------------------------------------------
+
+    def _started(self, run: RestoreRun) -> RestoreRunStatus:
+        return restore_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
+
+    def _pin(self, manifest: Manifest) -> None:
+        """Every attempt restores the same backup, whatever is the latest then: it is noted before anything else."""
+        self._facts |= {"backupId": manifest.backup_id, "policy": self._task.policy}
+        self._keep(backup_id=manifest.backup_id, policy=self._task.policy)
+
+    def _show_plan(self, database: str, plan: RestorePlan) -> None:
+        status_of_plan = plan_status(plan)
+        self._facts["strategy"] = plan.strategy.value
+        self._change(
+            lambda run: restore_status.with_plan(run.status, status_of_plan).model_copy(update={"database": database})
+        )
+
+    def _planned(self, plan: RestorePlan) -> WorkerResult:
+        return self._ended(Phase.SUCCEEDED, "Planned", planned_text(plan), 0)
+
+    def _restored(self, database: str, outcome: RestoreOutcome) -> WorkerResult:
+        self._facts |= outcome_facts(outcome)
+        text, collections = outcome_text(database, outcome), outcome_collections(outcome)
+        if outcome.problems:
+            return self._ended(Phase.FAILED, "Different", text, 1, collections)
+        return self._ended(Phase.SUCCEEDED, "PartialBackup" if outcome.skipped else "Succeeded", text, 0, collections)
+
+    def _failed(self, failure: Failure) -> WorkerResult:
+        text = failure.text if self._changing else f"{failure.text} {UNTOUCHED}"
+        return self._ended(Phase.FAILED, failure.reason, text, failure.exit_code)
+
+    def _ended(
+        self, phase: Phase, reason: str, text: str, code: int, collections: list[dict[str, Any]] | None = None
+    ) -> WorkerResult:
+        brief = WorkerMessage(reason, text, phase, dict(self._facts))
+        full = {**self._facts, "collections": collections} if collections else self._facts
+        end = RunEnd(phase, reason, text, WorkerMessage(reason, text, phase, full))
+
+        def change(run: RestoreRun) -> RestoreRunStatus:
+            return restore_status.ended(self._latest(run), end, now=self._clock(), generation=run.metadata.generation)
+
+        self._report(change)
+        return WorkerResult(code, brief)
+
+    def _retry(self, failure: Failure) -> WorkerResult:
+        stopped = failure.reason == Interrupted.reason
+        text = failure.text if self._changing else f"{failure.text} {UNTOUCHED}"
+        next_try = "" if stopped else " It will be tried again."
+
+        def change(run: RestoreRun) -> RestoreRunStatus:
+            status = self._latest(run)
+            return restore_status.moved(
+                status,
+                status.phase or RestorePhase.PLANNING,
+                reason=failure.reason,
+                message=f"Attempt {status.attempts or 1} failed. {text}{next_try}",
+                now=self._clock(),
+                generation=run.metadata.generation,
+            )
+
+        if stopped and self._run is not None:
+            # The run may be deleted: this is where its people find out what state the target is in.
+            self._cluster.record(about(self._run), RESTORE_RUN, "Warning", failure.reason, text)
+        self._report(change)
+        return WorkerResult(EXIT_RETRY, WorkerMessage(failure.reason, text, None, dict(self._facts)))
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def _latest(self, run: RestoreRun) -> RestoreRunStatus:
+        return self._progress.latest(run.status) if self._progress else run.status
+
+    def _keep(self, **known: str) -> None:
+        """Have facts in the status before anything is built on them. ClusterUnavailable if that cannot be."""
+        self._change(lambda run: run.status.model_copy(update=known))
+
+    def _change(self, change: Callable[[RestoreRun], RestoreRunStatus]) -> None:
+        """Write a change that must be there before the work goes on."""
+
+        def ours(run: RestoreRun) -> RestoreRunStatus | None:
+            return change(run) if run.metadata.uid == self._task.run_uid else None
+
+        after = self._patiently(lambda: change_restore(self._cluster, self._task.namespace, self._task.run, ours))
+        if after is None or after.metadata.uid != self._task.run_uid:
+            raise Interrupted(f"RestoreRun {self._task.namespace}/{self._task.run} was deleted.")
+        if after.status.terminal and not self._ending:
+            raise Interrupted(f"RestoreRun {self._task.namespace}/{self._task.run} was ended from outside.")
+        self._run = after
+
+    def _report(self, change: Callable[[RestoreRun], RestoreRunStatus]) -> None:
+        if self._run is None:
+            return
+        self._ending = True
+        try:
+            self._change(change)
+        except HoldfastError as error:
+            _log.error("The end of the run cannot be reported: %s", error)
+
+    def _patiently(self, call: Callable[[], _T]) -> _T:
+        return patiently(call, self._clock, self._wait)
+
+
+def _known_end(status: RestoreRunStatus) -> WorkerResult:
+    """The run has ended already: nothing is done twice."""
+    phase = Phase((status.phase or RestorePhase.FAILED).value)
+    words = WorkerMessage(status.reason or phase, status.message or "", phase)
+    return WorkerResult(0 if phase is Phase.SUCCEEDED else 1, words)
