@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from holdfast.errors import HoldfastError
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObject
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -34,6 +34,7 @@ class FakeCluster:
         self._version = 0
         self.writes: list[tuple[str, str, str]] = []
         self.recorded: list[tuple[str, str]] = []
+        self.notes: list[str] = []
         self.refusals: dict[str, list[KubeObject]] = {}
         self.failing: Callable[[str, Kind, str], HoldfastError | None] = lambda _verb, _kind, _name: None
 
@@ -64,7 +65,7 @@ class FakeCluster:
             "generation": 1,
             "creationTimestamp": self._clock().strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        if kind in (BACKUP_POLICY, BACKUP_RUN):
+        if kind in (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN):
             new["status"] = {"observedGeneration": -1}
         return self._store("create", kind, new)
 
@@ -98,8 +99,9 @@ class FakeCluster:
     def record(
         self, about: KubeObject, kind: Kind, event: Literal["Normal", "Warning"], reason: str, note: str
     ) -> None:
-        del about, kind, note
+        del about, kind
         self.recorded.append((event, reason))
+        self.notes.append(note)
 
     def put(self, kind: Kind, body: KubeObject) -> KubeObject:
         """Have an object as a test wants it, status and all."""

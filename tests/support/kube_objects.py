@@ -43,6 +43,12 @@ def run_body(name: str = "by-hand", policy: str = "shop", *, namespace: str = NA
     return {"metadata": {"name": name, "namespace": namespace}, "spec": {"policyRef": {"name": policy}}}
 
 
+def restore_body(name: str = "back", *, namespace: str = NAMESPACE, **spec: Any) -> KubeObject:
+    """A RestoreRun of the latest backup of policy ``shop``."""
+    source = {"policyRef": {"name": "shop"}, "latest": True}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": {"source": source, **spec}}
+
+
 def cron_job_job(name: str = "shop-29384720", policy: str = "shop", **status: Any) -> KubeObject:
     """A Job as the CronJob of a policy starts it."""
     owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": policy, "uid": "cron-uid", "controller": True}

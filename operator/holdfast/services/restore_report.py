@@ -5,18 +5,15 @@ from typing import Any
 from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import CollectionPhase
 from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, RestoreRun
-from holdfast.resources.run import WARNINGS_LIMIT
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest
 from holdfast.services.restore import RestoreOutcome
-from holdfast.specs.restore_status import TEXT_LIMIT
+from holdfast.specs.restore_status import fitting, texts
 
 
 def plan_status(plan: RestorePlan) -> PlanStatus:
-    """All of it: what fits into an object is chosen where it is written."""
-    return PlanStatus(
-        strategy=plan.strategy.value,
-        strategy_reason=plan.reason_for_strategy or None,
-        collections=tuple(
+    """As much of a plan as fits into an object."""
+    collections, omitted = fitting(
+        (
             PlannedCollectionStatus(
                 name=one.name,
                 target=one.target if one.target != one.name else None,
@@ -30,11 +27,18 @@ def plan_status(plan: RestorePlan) -> PlanStatus:
             )
             for one in plan.collections
         ),
+    )
+    return PlanStatus(
+        strategy=plan.strategy.value,
+        strategy_reason=plan.reason_for_strategy or None,
+        collections=collections,
+        collections_omitted=omitted or None,
         documents=plan.documents,
         bytes=plan.bytes,
+        size=human_bytes(plan.bytes),
         indexes=plan.indexes,
-        conflicts=plan.conflicts,
-        warnings=plan.warnings,
+        conflicts=texts(plan.conflicts),
+        warnings=texts(plan.warnings),
         estimated_seconds=None if plan.estimated_seconds is None else round(plan.estimated_seconds),
     )
 
@@ -58,7 +62,7 @@ def outcome_facts(outcome: RestoreOutcome) -> dict[str, Any]:
             "result": "Different" if outcome.problems else "Equal",
             "collections": len(outcome.collections),
             "documents": documents,
-            "differences": [problem[:TEXT_LIMIT] for problem in outcome.problems[:WARNINGS_LIMIT]],
+            "differences": list(texts(outcome.problems)),
         },
     }
 

@@ -8,7 +8,14 @@ from holdfast.domain.human import human_bytes, human_duration
 from holdfast.domain.phases import CollectionPhase, RestorePhase, may_restore_move
 from holdfast.domain.run_end import RunEnd
 from holdfast.resources.conditions import MESSAGE_LIMIT
-from holdfast.resources.restore_run import Mode, PlanStatus, RestoredCollectionStatus, RestoreRun, RestoreRunStatus
+from holdfast.resources.restore_run import (
+    Mode,
+    PlannedCollectionStatus,
+    PlanStatus,
+    RestoredCollectionStatus,
+    RestoreRun,
+    RestoreRunStatus,
+)
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT
 from holdfast.specs.run_status import run_conditions
 
@@ -97,22 +104,19 @@ def with_facts(status: RestoreRunStatus, facts: Mapping[str, Any]) -> RestoreRun
 
 
 def with_plan(status: RestoreRunStatus, plan: PlanStatus) -> RestoreRunStatus:
-    """``status`` with as much of a plan as fits, collections with a problem first."""
-    ordered = sorted(plan.collections, key=lambda item: (not item.problem, item.name))
+    return status.model_copy(update={"plan": plan, "strategy": plan.strategy})
+
+
+def fitting(
+    collections: Iterable[PlannedCollectionStatus],
+) -> tuple[tuple[PlannedCollectionStatus, ...], int]:
+    """What of a plan fits into an object, collections with a problem first, and how many were left out."""
+    ordered = sorted(collections, key=lambda item: (not item.problem, item.name))
     shown = tuple(
         item.model_copy(update={"problem": item.problem[:TEXT_LIMIT]}) if item.problem else item
         for item in ordered[:COLLECTIONS_LIMIT]
     )
-    brief = plan.model_copy(
-        update={
-            "collections": shown,
-            "collections_omitted": max(0, len(ordered) - COLLECTIONS_LIMIT) or None,
-            "size": None if plan.bytes is None else human_bytes(plan.bytes),
-            "conflicts": _texts(plan.conflicts),
-            "warnings": _texts(plan.warnings),
-        }
-    )
-    return status.model_copy(update={"plan": brief, "strategy": plan.strategy})
+    return shown, max(0, len(ordered) - COLLECTIONS_LIMIT)
 
 
 def shorten(
@@ -124,7 +128,7 @@ def shorten(
 
 
 def with_warnings(status: RestoreRunStatus, warnings: Iterable[str]) -> RestoreRunStatus:
-    return status.model_copy(update={"warnings": _texts([*status.warnings, *warnings])})
+    return status.model_copy(update={"warnings": texts([*status.warnings, *warnings])})
 
 
 def bytes_per_second(past: Sequence[RestoreRun], policy: str) -> float | None:
@@ -140,5 +144,6 @@ def bytes_per_second(past: Sequence[RestoreRun], policy: str) -> float | None:
     return sum(size for _, size, _ in last) / sum(seconds for _, _, seconds in last) if last else None
 
 
-def _texts(texts: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(text[:TEXT_LIMIT] for text in texts))[:WARNINGS_LIMIT]
+def texts(said: Iterable[str]) -> tuple[str, ...]:
+    """As much of what was said as fits into an object."""
+    return tuple(dict.fromkeys(text[:TEXT_LIMIT] for text in said))[:WARNINGS_LIMIT]
