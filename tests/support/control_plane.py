@@ -50,8 +50,8 @@ class ControlPlane:
         self._spawn("etcd", self._etcd())
         self._spawn("kube-apiserver", self._api_server())
         self._wait_ready()
-        self._write_kubeconfig(self.kubeconfig, self._tokens["admin"])
-        self._write_kubeconfig(self.operator_kubeconfig, self._tokens[OPERATOR])
+        self.write_kubeconfig(self.kubeconfig, self._tokens["admin"])
+        self.write_kubeconfig(self.operator_kubeconfig, self._tokens[OPERATOR])
         self._spawn("kube-controller-manager", self._controllers())
         self._wait_for_service_account()
 
@@ -90,7 +90,7 @@ class ControlPlane:
         lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n'
         (self._folder / "tokens.csv").write_text(lines)
 
-    def _write_kubeconfig(self, path: Path, token: str) -> None:
+    def write_kubeconfig(self, path: Path, token: str) -> None:
         cluster = {"server": self.url, "certificate-authority": str(self._folder / "certs" / "apiserver.crt")}
         config = {
             "apiVersion": "v1",

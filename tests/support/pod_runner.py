@@ -1,0 +1,104 @@
+"""Runs the worker of a real pod as a process of this machine, with what the kubelet would give it.
+
+The environment, the Secrets, and the rights of its service account are those of the pod; only the container is missing.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from base64 import b64decode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.support.control_plane import ControlPlane
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass
+class RunningPod:
+    """A worker at work."""
+
+    plane: ControlPlane
+    namespace: str
+    name: str
+    process: "subprocess.Popen[str]"
+    termination_log: Path
+
+    def ask_to_stop(self) -> None:
+        """As the kubelet does with a pod that is deleted."""
+        self.process.terminate()
+
+    def end(self, seconds: float = 60) -> int:
+        """Wait for its end, tell the API server as the kubelet does, and return the exit code."""
+        output, _ = self.process.communicate(timeout=seconds)
+        assert "Traceback" not in output, output
+        code = self.process.returncode
+        message = self.termination_log.read_text() if self.termination_log.exists() else ""
+        state = {"terminated": {"exitCode": code, "message": message}}
+        container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+        status = {"status": {"phase": "Failed" if code else "Succeeded", "containerStatuses": [container]}}
+        patch = f"--patch={json.dumps(status)}"
+        arguments = ("patch", "pod", self.name, "--subresource=status", "--type=merge", patch)
+        self.plane.kubectl("--namespace", self.namespace, *arguments, check=False)
+        return code
+
+
+class PodRunner:
+    """``folder`` takes what is mounted."""
+
+    def __init__(self, plane: ControlPlane, folder: Path) -> None:
+        self._plane, self._folder = plane, folder
+
+    def start(self, namespace: str, name: str) -> RunningPod:
+        pod = self._get(namespace, "pod", name)
+        folder = self._folder / name
+        for volume in pod["spec"]["volumes"]:
+            if "secret" in volume:
+                self._mount(namespace, volume["secret"], folder / volume["name"])
+        token = self._plane.kubectl(
+            "--namespace", namespace, "create", "token", pod["spec"]["serviceAccountName"], "--duration=1h"
+        ).strip()
+        kubeconfig = folder / "kubeconfig"
+        kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        self._plane.write_kubeconfig(kubeconfig, token)
+        [container] = pod["spec"]["containers"]
+        log = folder / "termination-log"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "holdfast", *container["args"]],
+            env={
+                "PATH": os.environ["PATH"],
+                "PYTHONPATH": str(ROOT / "operator"),
+                "KUBECONFIG": str(kubeconfig),
+                "HOLDFAST_MOUNTS": str(folder),
+                "HOLDFAST_TERMINATION_LOG": str(log),
+                **{one["name"]: _value(one, pod) for one in container["env"]},
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return RunningPod(self._plane, namespace, name, process, log)
+
+    def _mount(self, namespace: str, secret: dict[str, Any], folder: Path) -> None:
+        folder.mkdir(parents=True)
+        data = self._get(namespace, "secret", secret["secretName"]).get("data", {})
+        for item in secret["items"]:
+            if item["key"] in data:
+                (folder / item["path"]).write_bytes(b64decode(data[item["key"]]))
+
+    def _get(self, namespace: str, kind: str, name: str) -> dict[str, Any]:
+        output = self._plane.kubectl("--namespace", namespace, "get", kind, name, "--output=json", "--ignore-not-found")
+        result: dict[str, Any] = json.loads(output) if output else {}
+        return result
+
+
+def _value(variable: dict[str, Any], pod: dict[str, Any]) -> str:
+    if "value" in variable:
+        return str(variable["value"])
+    path = variable["valueFrom"]["fieldRef"]["fieldPath"]
+    if path.startswith("metadata.labels["):
+        return str(pod["metadata"]["labels"][path.partition("'")[2].rstrip("']")])
+    return str(pod["metadata"][path.removeprefix("metadata.")])
