@@ -214,6 +214,10 @@ class Target(Protocol):
         """Create a collection or a view with its options as they were backed up."""
         ...
 
+    def drop(self, name: str) -> None:
+        """Drop a collection or a view; no error if there is none."""
+        ...
+
     def insert(self, collection: CollectionInfo, documents: Sequence[bytes]) -> None:
         """Insert raw documents, in order into a capped collection. Any write error raises."""
         ...

@@ -84,6 +84,18 @@ class Site:
         status: Object = self.kubectl.get(f"backuprun/{run}")["status"]
         return status
 
+    def restore(self, name: str, phase: str = "Succeeded", **spec: Any) -> Object:
+        """Apply a RestoreRun of the latest backup, wait for its end, and return its status."""
+        self.ask_to_restore(name, **spec)
+        self.kubectl.wait(f"restorerun/{name}", f"jsonpath={{.status.phase}}={phase}", 120)
+        status: Object = self.kubectl.get(f"restorerun/{name}")["status"]
+        return status
+
+    def ask_to_restore(self, name: str, **spec: Any) -> None:
+        source = {"policyRef": {"name": "timetrack"}, "latest": True}
+        body: Object = {"apiVersion": API, "kind": "RestoreRun", "metadata": {"name": name}}
+        self.kubectl.apply({**body, "spec": {"source": source, **spec}})
+
     def back_up(self) -> Object:
         """Take a backup and return the status of its run."""
         return self.ended(self.start())
@@ -129,7 +141,7 @@ class Site:
 
     def everything_said(self) -> str:
         """Statuses, events and logs of this namespace, and the operator's log."""
-        kinds = "backuppolicies,backupruns,jobs,cronjobs,pods,events"
+        kinds = "backuppolicies,backupruns,restoreruns,jobs,cronjobs,pods,events"
         said = [self.kubectl("get", kinds, "--output", "yaml")]
         for pod in self.kubectl.list("pods"):
             try:

@@ -45,6 +45,10 @@ class MongoTarget:
             # One level is decoded, so that the command can be extended; the values stay raw.
             self._db.command({"create": name, **RawBSONDocument(options)})
 
+    def drop(self, name: str) -> None:
+        with self._translated(f"Dropping {name!r} in {self.database!r}"):
+            self._db.drop_collection(name)
+
     def insert(self, collection: CollectionInfo, documents: Sequence[bytes]) -> None:
         name = collection.name
         into = self._db.get_collection(BUCKETS + name if collection.type == "timeseries" else name)

@@ -31,7 +31,7 @@ from holdfast.specs.restore_job import backup_before_restore
 
 _log = logging.getLogger(__name__)
 
-_HINT = "Nothing was replaced. Mend it, or set preRestoreBackup: false in a new run to do without."
+_HINT = "Mend it, or set preRestoreBackup: false in a new run to do without."
 
 
 class BackUpBefore:

@@ -163,10 +163,12 @@ class RestoreWorker:
             return self._planned(plan)
 
         def before_replacing(plan: RestorePlan) -> None:
+            self._changing = False  # what stops it now leaves the target as it is
             backup_id = self._back_up_before(policy, run, plan, place.source, repository)
             if backup_id:
-                self._keep(pre_restore_backup_id=backup_id)
                 self._facts["preRestoreBackupId"] = backup_id
+                self._keep(pre_restore_backup_id=backup_id)
+            self._changing = True
 
         self._changing = True
         wanted = run.spec.pre_restore_backup

@@ -208,7 +208,8 @@ def shop(
 ) -> Iterator[Shop]:
     generate(database, entries=200)
     user = f"user-{database.name}"
-    password = mongod.create_user(user, [{"role": "readWrite", "db": database.name}])
+    # dbAdmin: a collection with a validator is restored past it.
+    password = mongod.create_user(user, [{"role": role, "db": database.name} for role in ("readWrite", "dbAdmin")])
     uri = mongod.uri_for(user, password, database=database.name)
     here.kubectl("create", "secret", "generic", "shop", f"--from-literal=MONGODB_URI={uri}")
     here.apply(policy(job={"backoffLimit": 1}))
