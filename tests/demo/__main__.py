@@ -25,7 +25,6 @@ NAMESPACE = "timetrack"
 SYSTEM = "holdfast-system"
 COLLECTIONS = ("users", "timeEntries", "userGoals", "feedback", "feedbackVotes", "dayReflections")
 ENTRIES = 40_000
-RESTORED = "timetrack_restored"
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,8 @@ def demo() -> None:
         with step(4, "Two backups: a Job from the CronJob, and a BackupRun; and their mail"):
             backup_id = take_backups(shell)
             box.show(2)
-    with step(5, "Damage, and a restore that is proven"):
-        restore(shell, database, backup_id)
+        with step(5, "Damage, a plan, and a restore that is proven"):
+            restore(shell, database, backup_id)
     with step(6, "The end"):
         finish()
 
@@ -78,13 +77,13 @@ def start_database() -> Database:
     mongod.start()
     version = mongod.client.server_info()["version"]
     say(f"MongoDB {version}, a replica set with access control, at {address}:{mongod.port}")
-    for name in ("timetrack", RESTORED):
-        mongod.client.drop_database(name)
+    mongod.client.drop_database("timetrack")
     generate(mongod.client["timetrack"], entries=ENTRIES)
     for name in COLLECTIONS:
         say(f"{name:<16}{mongod.client['timetrack'][name].estimated_document_count():>8} documents")
     user = f"timetrack-{secrets.token_hex(4)}"
-    password = mongod.create_user(user, [{"role": "readWrite", "db": "timetrack"}])
+    # dbAdmin: a collection with a validator is restored past it.
+    password = mongod.create_user(user, [{"role": role, "db": "timetrack"} for role in ("readWrite", "dbAdmin")])
     return Database(mongod, mongod.uri_for(user, password, database="timetrack"))
 
 
@@ -157,10 +156,20 @@ def restore(shell: Shell, database: Database, backup_id: str) -> None:
     if not differences(before, image_of(client, "timetrack")):
         raise DemoError("The damage did not show: the comparison is worth nothing.")
     uri = str(database.mongod.uri_file)
-    arguments = ("--repository", "mongodb:timetrack", "--uri-file", uri)
-    say(holdfast(shell, "show", backup_id, *arguments))
-    say(holdfast(shell, "restore", backup_id, *arguments, "--database", RESTORED))
-    found = differences(before, image_of(client, RESTORED))
+    say(holdfast(shell, "show", backup_id, "--repository", "mongodb:timetrack", "--uri-file", uri))
+    damaged = image_of(client, "timetrack")
+    plan = ask_to_restore(shell, "restore-plan.yaml")
+    # fmt: off
+    shell.show(
+        "kubectl", "get", plan, "--namespace", NAMESPACE, "--output",
+        r'jsonpath={range .status.plan.collections[*]}{.action}{"\t"}{.name}{"\t"}{.documents}{"\n"}{end}',
+    )
+    # fmt: on
+    if differences(damaged, image_of(client, "timetrack")):
+        raise DemoError("The plan changed something.")
+    ask_to_restore(shell, "restore.yaml")
+    shell.show("kubectl", "get", "restoreruns,backupruns", "--namespace", NAMESPACE)
+    found = differences(before, image_of(client, "timetrack"))
     if found:
         raise DemoError("The restored database differs from the original:\n" + "\n".join(found[:10]))
     documents = sum(collection.count for collection in before.collections.values())
@@ -168,6 +177,19 @@ def restore(shell: Shell, database: Database, backup_id: str) -> None:
         f"Proven: all {documents} documents of {len(before.collections)} collections, byte for byte, with their indexes"
     )
     say("and options, are what they were before the damage.")
+
+
+def ask_to_restore(shell: Shell, sample: str) -> str:
+    """Create a RestoreRun from a sample, wait until it has done its work, and return its name as kubectl takes it."""
+    run = shell.run(
+        *("kubectl", "create", "-f", str(ROOT / "manifests/samples" / sample)),
+        *("--namespace", NAMESPACE, "--output", "name"),
+    ).strip()
+    shell.run(
+        *("kubectl", "wait", "--for=condition=Complete", run),
+        *("--namespace", NAMESPACE, "--timeout", "3m"),
+    )
+    return run
 
 
 def image_of(client: MongoClient[dict[str, Any]], name: str) -> DatabaseImage:
@@ -183,7 +205,7 @@ def finish() -> None:
     )
     say(f"The cluster stays up. To look around:\n\n  {environment}")
     say(f"  export PATH={cache_directory() / 'bin'}:$PATH")
-    say(f"  kubectl get backuppolicies,backupruns --namespace {NAMESPACE}")
+    say(f"  kubectl get backuppolicies,backupruns,restoreruns --namespace {NAMESPACE}")
     say(f"  kubectl describe backuppolicy timetrack --namespace {NAMESPACE}\n\nTo stop it: make demo-down")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.e2e.site import Site
 from tests.support.compare import OWN_COLLECTIONS, DatabaseImage, differences, snapshot_of
+from tests.support.kubectl import Object
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_planned_then_applied_and_exact_and_never_done_again(site: Site, clean: 
     assert (actions["feedback"], actions["timeEntries"]) == ("Create", "Replace")
     assert differences(damaged, now(site)) == [], "a plan changed something"
 
-    wish = {"mode": "Apply", "existing": "Drop", "confirm": site.database, "target": {"database": site.database}}
+    wish: Object = {"mode": "Apply", "existing": "Drop", "confirm": site.database}
     status = site.restore("back", **wish)
     assert status["verification"]["result"] == "Equal"
     assert differences(clean, now(site)) == []

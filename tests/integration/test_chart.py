@@ -66,9 +66,9 @@ def test_everything_is_there(render: Render) -> None:
     objects = render()
     kinds = sorted(body["kind"] for body in objects)
     assert kinds == [
-        *["ClusterRole"] * 3,
+        *["ClusterRole"] * 5,
         "ClusterRoleBinding",
-        *["CustomResourceDefinition"] * 2,
+        *["CustomResourceDefinition"] * 3,
         "Deployment",
         "ServiceAccount",
     ]
@@ -159,8 +159,24 @@ def test_people_get_rights_by_the_clusters_own_roles(render: Render) -> None:
         }
         for body in of_kind(render(), "ClusterRole")
     }
-    assert aggregated == {"holdfast": set(), "view": {"view", "edit", "admin"}, "edit": {"edit", "admin"}}
-    assert len(of_kind(render("rbac.aggregate=false"), "ClusterRole")) == 1
+    assert aggregated == {
+        "holdfast": set(),
+        "view": {"view", "edit", "admin"},
+        "edit": {"edit", "admin"},
+        "backup": set(),
+        "restore": set(),
+    }
+    left = [body["metadata"]["name"] for body in of_kind(render("rbac.aggregate=false"), "ClusterRole")]
+    assert [name.rpartition(":")[2] for name in left] == ["holdfast", "backup", "restore"]
+
+
+def test_who_may_restore_has_a_role_of_their_own(render: Render) -> None:
+    may_create = {
+        body["metadata"]["name"].rpartition(":")[2]
+        for body in of_kind(render(), "ClusterRole")
+        if ("holdfast.dev", "restoreruns", "create") in set(rules(body))
+    }
+    assert may_create == {"restore"}, "neither the operator, nor edit and admin, may start a restore"
 
 
 def test_the_crds_can_be_left_out(render: Render) -> None:
