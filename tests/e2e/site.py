@@ -87,8 +87,9 @@ class Site:
     def restore(self, name: str, phase: str = "Succeeded", **spec: Any) -> Object:
         """Apply a RestoreRun of the latest backup, wait for its end, and return its status."""
         self.ask_to_restore(name, **spec)
-        self.kubectl.wait(f"restorerun/{name}", f"jsonpath={{.status.phase}}={phase}", 120)
+        self.kubectl.wait(f"restorerun/{name}", "jsonpath={.status.completionTime}", 120)
         status: Object = self.kubectl.get(f"restorerun/{name}")["status"]
+        assert status["phase"] == phase, status["message"]
         return status
 
     def ask_to_restore(self, name: str, **spec: Any) -> None:
