@@ -25,7 +25,17 @@ from holdfast.errors import (
     TargetNotEmpty,
 )
 from holdfast.kube.restore_progress import KubeRestoreProgress
-from holdfast.ports import BACKUP_POLICY, RESTORE_RUN, Advance, Kind, KubeObject, Progress, Source
+from holdfast.ports import (
+    BACKUP_POLICY,
+    RESTORE_RUN,
+    Advance,
+    CollectionInfo,
+    Estimate,
+    Kind,
+    KubeObject,
+    Progress,
+    Source,
+)
 from holdfast.repository.locks import LockKind, locked
 from holdfast.repository.manifest import (
     PRE_RESTORE,
@@ -83,8 +93,10 @@ class Pod:
         self.during: Callable[[Progress], object] = lambda _progress: None
         self.outcome: RestoreOutcome | Exception = OUTCOME
         self.restored: list[Manifest] = []
+        self.there: dict[str, int] = {}
         self.requests: list[RestoreRequest] = []
         self.uid = ""
+        self.back_up_before: Callable[..., str | None] = lambda *_: "the-way-back"
         self.cluster.put(BACKUP_POLICY, policy_body())
 
     def backup(self, days_ago: int = 1, *, policy: str = "shop", reason: str | None = None, error: str = "") -> str:
@@ -122,7 +134,7 @@ class Pod:
             self.cluster,
             self,
             progress_of=lambda name: KubeRestoreProgress(self.cluster, NAMESPACE, name, self.clock),
-            back_up_before=lambda *_: "the-way-back",
+            back_up_before=self.back_up_before,
             clock=self.clock,
             stop=self.stop,
             wait=self.clock.advance,
@@ -174,7 +186,15 @@ class Pod:
             progress.phase("Verifying")
             return self.outcome
 
-        yield Place(name, cast("Source", None), plan, restore)
+        yield Place(name, cast("Source", self), plan, restore)
+
+    # --- the target, for reading -----------------------------------------------------------------------------------
+
+    def catalogue(self) -> list[CollectionInfo]:
+        return [CollectionInfo(name, "collection", b"", (), None) for name in self.there]
+
+    def estimate(self, collection: CollectionInfo) -> Estimate:
+        return Estimate(documents=self.there[collection.name])
 
 
 @pytest.fixture
@@ -396,6 +416,31 @@ def test_a_run_that_is_deleted_at_work_says_in_an_event_what_state_the_target_is
     assert pod.work().exit_code == 75
     assert pod.cluster.recorded[-1] == ("Warning", "Interrupted")
     assert "Collection 'orders' is done." in pod.cluster.notes[-1]
+
+
+def test_a_restore_collection_by_collection_that_stops_says_which_are_there(pod: Pod) -> None:
+    pod.backup()
+    pod.wish(**APPLY)
+    pod.plan = replace(PLAN, strategy=Strategy.DIRECT)
+    pod.there = {"orders": 3}
+    pod.outcome = Interrupted("The restore was stopped.")
+    pod.work()
+    assert "in the backup: orders; not there: people" in pod.cluster.notes[-1]
+    pod.there = {"orders": 2, "people": 4}
+    pod.work()
+    assert "in the backup: people; not so many, or more: orders (2 of 3 documents)" in pod.status()["message"]
+
+
+def test_a_restore_that_stops_during_the_backup_before_it_has_changed_nothing(pod: Pod) -> None:
+    pod.backup()
+    pod.wish(**APPLY)
+
+    def stopped(*_: Any) -> str:
+        raise Interrupted("The backup was asked to stop.")
+
+    pod.back_up_before = stopped
+    pod.work()
+    assert pod.cluster.notes[-1].endswith("Nothing was changed in the target.")
 
 
 def test_a_run_that_is_deleted_before_anything_is_changed_changes_nothing(pod: Pod) -> None:

@@ -34,6 +34,7 @@ from holdfast.services.restore_report import (
     planned_text,
     restore_request,
 )
+from holdfast.services.target_state import target_state
 from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
 from holdfast.specs import restore_status
@@ -172,7 +173,11 @@ class RestoreWorker:
 
         self._changing = True
         wanted = run.spec.pre_restore_backup
-        outcome = place.restore(request, manifest, progress, before_replacing if wanted else None)
+        try:
+            outcome = place.restore(request, manifest, progress, before_replacing if wanted else None)
+        except Interrupted as error:
+            state = target_state(plan, place.source) if self._changing else ""
+            raise Interrupted(error.message, hint=f"{error.hint} {state}".strip()) from error
         return self._restored(place.database, outcome)
 
     # --- finding ---------------------------------------------------------------------------------------------------
