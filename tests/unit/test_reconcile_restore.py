@@ -334,6 +334,43 @@ def test_without_a_past_restore_there_is_no_pace(cluster: FakeCluster, clock: Fa
     assert "HOLDFAST_BYTES_PER_SECOND" not in environment(started(cluster, clock))
 
 
+def second(cluster: FakeCluster, clock: FakeClock, **spec: Any) -> str:
+    """Where another restore stands that was created while the first is at work."""
+    clock.advance(1)
+    cluster.put(RESTORE_RUN, restore_body("second", **{**APPLY, **spec}))
+    reconcile(cluster, clock, "second")
+    return str(found(cluster, RESTORE_RUN, "second")["status"]["reason"])
+
+
+def test_two_restores_into_one_target_go_one_after_the_other(cluster: FakeCluster, clock: FakeClock) -> None:
+    started(cluster, clock, **APPLY)
+    assert second(cluster, clock) == "TargetBusy"
+    assert "RestoreRun back" in found(cluster, RESTORE_RUN, "second")["status"]["message"]
+    set_status(cluster, RESTORE_RUN, "back", phase="Failed")
+    reconcile(cluster, clock, "second")
+    assert cluster.get(JOB, NAMESPACE, "restore-second") is not None
+
+
+def test_of_two_restores_created_together_the_older_goes_first(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(RESTORE_RUN, restore_body(**APPLY))
+    assert second(cluster, clock) == "TargetBusy"
+    reconcile(cluster, clock)
+    assert says(cluster) == ("Pending", "Pending")
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"mode": "Plan"},
+        {"target": {"uriSecretRef": {"name": "other"}}},
+        {"target": {"database": "b"}},
+    ],
+)
+def test_restores_that_do_not_meet_do_not_wait(cluster: FakeCluster, clock: FakeClock, spec: dict[str, Any]) -> None:
+    started(cluster, clock, target={"database": "a"}, **APPLY)
+    assert second(cluster, clock, **spec) == "Pending"
+
+
 def test_a_target_of_its_own_is_mounted_from_its_secret(cluster: FakeCluster, clock: FakeClock) -> None:
     job = started(cluster, clock, target={"uriSecretRef": {"name": "other", "key": "URI"}})
     volumes = {volume["name"]: volume for volume in job["spec"]["template"]["spec"]["volumes"]}

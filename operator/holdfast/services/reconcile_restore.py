@@ -18,7 +18,7 @@ from holdfast.services.write_status import change_restore, parse_policy, parse_r
 from holdfast.specs import restore_status
 from holdfast.specs.job_state import parse_time, pod_state
 from holdfast.specs.names import job_of_restore
-from holdfast.specs.restore_job import job_for_restore
+from holdfast.specs.restore_job import job_for_restore, same_target
 from holdfast.specs.worker import WorkerImage
 
 _Verdict = RunEnd | RunWaits | None
@@ -71,8 +71,11 @@ def _start(cluster: Cluster, run: RestoreRun, job_name: str, image: WorkerImage,
         policy = parse_policy(policy_body)
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")
-    past = [parse_restore(body) for body in cluster.list(RESTORE_RUN, run.metadata.namespace)]
-    speed = restore_status.bytes_per_second(past, origin.policy)
+    others = [parse_restore(body) for body in cluster.list(RESTORE_RUN, run.metadata.namespace)]
+    if holder := same_target(run, origin.policy, others):
+        message = f"RestoreRun {holder} restores into the same target. This one starts when that one has ended."
+        return RunWaits("TargetBusy", message)
+    speed = restore_status.bytes_per_second(others, origin.policy)
     verdict = give_job(
         cluster,
         run,

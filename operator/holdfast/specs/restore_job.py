@@ -1,9 +1,12 @@
 """The Job of a RestoreRun, and the BackupRun of the backup that it takes before it replaces anything."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
 from holdfast.ports import KubeObject
 from holdfast.resources.policy import BackupPolicy
-from holdfast.resources.restore_run import RestoreRun
-from holdfast.resources.run import RunReason
+from holdfast.resources.restore_run import Mode, RestoreRun
+from holdfast.resources.run import PolicyRef, RunReason
 from holdfast.specs.metadata import owned_metadata
 from holdfast.specs.names import (
     JOB_LABEL,
@@ -15,6 +18,8 @@ from holdfast.specs.names import (
 )
 from holdfast.specs.store_access import URI_FILE, MountedSecret
 from holdfast.specs.worker import Errand, WorkerImage, job_spec
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 TARGET = "target"
 """Folder of the target's Secret, where it is not that of the policy's source."""
@@ -56,3 +61,29 @@ def backup_before_restore(policy: BackupPolicy, run: RestoreRun, *, job: str, jo
         "metadata": metadata,
         "spec": {"policyRef": {"name": policy.metadata.name}, "reason": RunReason.PRE_RESTORE.value},
     }
+
+
+def same_target(run: RestoreRun, policy: str, others: Iterable[RestoreRun]) -> str | None:
+    """Given a run that has no Job yet, and all runs of its namespace, name one that has to end before it.
+
+    Of two that are created at once the older goes first. A run that names no database may mean any. What is beyond one
+    namespace is told by the engine.
+    """
+    if run.spec.mode is not Mode.APPLY:
+        return None
+    ours, age = _place(run, policy), (run.metadata.creation_timestamp or _NEVER, run.metadata.name)
+    for other in others:
+        if other.metadata.uid == run.metadata.uid or other.status.terminal or other.spec.mode is not Mode.APPLY:
+            continue
+        first = other.status.job is not None or (other.metadata.creation_timestamp or _NEVER, other.metadata.name) < age
+        place = _place(other, other.status.policy or (other.spec.source.policy_ref or PolicyRef(name=policy)).name)
+        databases = {run.spec.target.database, other.spec.target.database}
+        if first and place == ours and (len(databases) == 1 or None in databases):
+            return other.metadata.name
+    return None
+
+
+def _place(run: RestoreRun, policy: str) -> tuple[str, str, str]:
+    """Where the URI of a run's target comes from."""
+    secret = run.spec.target.uri_secret_ref
+    return ("secret", secret.name, secret.key) if secret else ("policy", policy, "")
