@@ -130,6 +130,12 @@ def test_a_run_that_has_ended_never_gets_another_job(cluster: FakeCluster, clock
     assert cluster.list(JOB, NAMESPACE) == []
 
 
+def test_a_run_that_ended_before_its_job_was_noted_gets_no_other(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(RESTORE_RUN, restore_body(**APPLY) | {"status": {"phase": "Succeeded"}})
+    reconcile(cluster, clock)
+    assert cluster.list(JOB, NAMESPACE) == []
+
+
 def test_a_run_whose_job_vanished_is_cancelled_and_not_started_again(cluster: FakeCluster, clock: FakeClock) -> None:
     cluster.delete(JOB, started(cluster, clock, **APPLY))
     for _ in range(2):

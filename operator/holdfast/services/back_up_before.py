@@ -54,7 +54,7 @@ class BackUpBefore:
     ) -> str | None:
         """Return the id of the backup, or None where nothing is replaced. CollectionFailed if it is not whole.
 
-        The id is the same for every attempt, and a backup that is there is not taken again: what a second attempt
+        The id is the same for every attempt, and ``back_up`` returns what is there under it: what a second attempt
         finds in the target may be half a restore.
         """
         names = tuple(one.target for one in plan.collections if one.action == "replace")
@@ -62,8 +62,6 @@ class BackUpBefore:
             return None
         created = run.metadata.creation_timestamp or self._clock()
         backup_id = new_backup_id(created, f"before {run.metadata.uid}")
-        if repository.find(backup_id):
-            return backup_id
         metadata = policy.metadata
         request = BackupRequest(
             backup_id=backup_id,
