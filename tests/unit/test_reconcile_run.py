@@ -322,6 +322,15 @@ def test_a_run_deleted_at_work_takes_its_job_with_it(cluster: FakeCluster, clock
     assert cluster.get(JOB, NAMESPACE, SCHEDULED) is None
 
 
+def test_a_run_deleted_at_work_is_not_made_anew_by_a_look_at_its_job(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(JOB, cron_job_job(SCHEDULED))
+    reconcile(cluster, clock, SCHEDULED)
+    cluster.delete(BACKUP_RUN, found(cluster, BACKUP_RUN, SCHEDULED))
+    reconcile(cluster, clock, SCHEDULED)
+    assert cluster.get(BACKUP_RUN, NAMESPACE, SCHEDULED) is None
+    assert cluster.get(JOB, NAMESPACE, SCHEDULED) is None
+
+
 def test_a_run_deleted_after_its_end_leaves_its_job(cluster: FakeCluster, clock: FakeClock) -> None:
     cluster.put(JOB, cron_job_job(SCHEDULED))
     reconcile(cluster, clock, SCHEDULED)

@@ -152,8 +152,9 @@ class RestoreRunSpec(Spec):
     strategy: Annotated[
         Strategy,
         Field(
-            description="Swap: restore into scratch collections, then rename them into place, so that nobody reads half "
-            "a restore. Direct: collection by collection. Auto: Swap where the target is not empty and the server allows."
+            description="Swap: restore into scratch collections, then rename them into place, so that nobody reads "
+            "half a restore. Direct: collection by collection. Auto: Swap where the target is not empty and the server "
+            "allows."
         ),
     ] = Strategy.AUTO
     confirm: Annotated[

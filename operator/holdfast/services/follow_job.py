@@ -14,6 +14,7 @@ from holdfast.specs.names import (
     JOB_UID_LABEL,
     MANAGED,
     POLICY_LABEL,
+    RUN_ANNOTATION,
     SETTLED_ANNOTATION,
     job_of_restore,
     reason_of_job,
@@ -50,9 +51,15 @@ def pods_of(cluster: Cluster, namespace: str, job: str) -> Sequence[KubeObject]:
 
 
 def run_of_job(cluster: Cluster, namespace: str, name: str) -> KubeObject | None:
-    """The BackupRun that a Job without one ought to have: its pod may never start, and somebody must tell."""
+    """The BackupRun that a Job without one ought to have: its pod may never start, and somebody must tell.
+
+    A Job that had one lost it to somebody who deleted it. It ends then, also where nobody watched."""
     job = cluster.get(JOB, namespace, name)
     if job is None or not _wants_run(job):
+        return None
+    if RUN_ANNOTATION in (job["metadata"].get("annotations") or {}):
+        if not job_state(job).end:
+            cluster.delete(JOB, job)
         return None
     policy_name = job["metadata"]["labels"][POLICY_LABEL]
     policy_body = cluster.get(BACKUP_POLICY, namespace, policy_name)
@@ -60,6 +67,13 @@ def run_of_job(cluster: Cluster, namespace: str, name: str) -> KubeObject | None
         return None
     wish = run_for_job(parse_policy(policy_body), name, job["metadata"]["uid"], reason_of_job(policy_name, name))
     return cluster.create(BACKUP_RUN, wish) or cluster.get(BACKUP_RUN, namespace, name)
+
+
+def note_run(cluster: Cluster, job: KubeObject, run: BackupRun) -> None:
+    """Have a Job of the CronJob remember that it has a run."""
+    annotations = job["metadata"].get("annotations") or {}
+    if controller(job).get("kind") not in OWNERS and annotations.get(RUN_ANNOTATION) != run.metadata.uid:
+        cluster.patch(JOB, job, {"metadata": {"annotations": {RUN_ANNOTATION: run.metadata.uid}}})
 
 
 def settle_job(cluster: Cluster, run: Run, job_name: str | None, reason: str | None) -> None:

@@ -13,7 +13,7 @@ from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
-from holdfast.services.follow_job import belongs, controller, observe, run_of_job, settle_job
+from holdfast.services.follow_job import belongs, controller, note_run, observe, run_of_job, settle_job
 from holdfast.services.give_job import LOOK_AGAIN, PENDING, give_job, no_policy, start_timeout
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
@@ -103,6 +103,7 @@ def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeOb
             return job_vanished(job_name)
         message = f"BackupPolicy {run.spec.policy_ref.name} was deleted before the run ended."
         return RunEnd(Phase.CANCELLED, "PolicyDeleted", message)
+    note_run(cluster, job, run)
     state, pods = observe(cluster, job)
     return judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
 

@@ -18,6 +18,9 @@ RESTORE_ANNOTATION = "holdfast.dev/restore-run"
 SETTLED_ANNOTATION = "holdfast.dev/settled"
 """On a failed Job: its run has been told, so a run that somebody deletes does not come back."""
 
+RUN_ANNOTATION = "holdfast.dev/run"
+"""On a Job that was not made for a run: the uid of its BackupRun. One that somebody deletes stays gone."""
+
 MANAGED = {MANAGED_BY: "holdfast"}
 
 WORKER_CONTAINER = "worker"
