@@ -163,8 +163,8 @@ class Source(Protocol):
         NotAuthorized if the user may not ask."""
         ...
 
-    def set_snapshot_window(self, seconds: int) -> None:
-        """Change that, until the member restarts. NotAuthorized if the user may not."""
+    def set_snapshot_window(self, seconds: int) -> int:
+        """Change that, until the member restarts, and return what it was. NotAuthorized if the user may not."""
         ...
 
     def count(self, collection: CollectionInfo, at: ClusterTime | None) -> int:

@@ -82,7 +82,7 @@ class FakeSource:
     def snapshot_window(self) -> int | None:
         return None
 
-    def set_snapshot_window(self, seconds: int) -> None:
+    def set_snapshot_window(self, seconds: int) -> int:
         raise AssertionError(seconds)
 
     def can_divide(self, collection: CollectionInfo) -> bool:

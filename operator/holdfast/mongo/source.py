@@ -77,9 +77,10 @@ class MongoSource:
             reply = self._client.admin.command({"getParameter": 1, _WINDOW: 1}, read_preference=self._preference)
         return int(reply[_WINDOW])
 
-    def set_snapshot_window(self, seconds: int) -> None:
+    def set_snapshot_window(self, seconds: int) -> int:
         with self._translated("Setting the snapshot window"):
-            self._client.admin.command({"setParameter": 1, _WINDOW: seconds}, read_preference=self._preference)
+            reply = self._client.admin.command({"setParameter": 1, _WINDOW: seconds}, read_preference=self._preference)
+        return int(reply["was"])
 
     def can_snapshot(self, collection: CollectionInfo) -> bool:
         return not collection.capped or self._version >= _CAPPED_SNAPSHOTS

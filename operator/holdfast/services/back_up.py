@@ -12,12 +12,13 @@ from threading import Event
 
 from holdfast.domain.consistency import Consistency
 from holdfast.domain.selection import select
-from holdfast.domain.snapshot_window import seconds_needed
+from holdfast.domain.snapshot_window import measured_rate, seconds_needed
 from holdfast.errors import (
     CatalogueChanged,
     CollectionFailed,
     Interrupted,
     InvalidSpec,
+    SnapshotLost,
     StoreFull,
     Unavailable,
 )
@@ -88,21 +89,43 @@ def back_up(
     if committed := repository.find(request.backup_id):
         return BackupOutcome(committed, committed.new_bytes, committed.warnings)
     repository.store.check_writable()
+    lost = _Lost()
     for attempt in range(1, ATTEMPTS + 1):
+        one = _Attempt(request, source, repository, progress, clock, stop, crew, number=attempt, lost=lost)
         try:
             last = attempt == ATTEMPTS
             with locked(repository.store, clock, LockKind.SHARED, f"backup {request.backup_id}", stop) as lock:
-                one = _Attempt(request, source, repository, progress, clock, stop, crew, number=attempt)
                 return one.run(lock)
         except Interrupted:
             raise
         except Unavailable as error:
+            if isinstance(error, SnapshotLost):
+                lost = _Lost(lost.snapshots + 1, one.rate() or lost.rate)
             if last:
-                raise
+                raise _at_last(error) from error
             progress.warn(f"{error} Attempt {attempt} of {ATTEMPTS} has failed; trying again.")
             if stop.wait(random.uniform(1, 3) * 2**attempt):  # noqa: S311 (jitter, not a secret)
                 raise Interrupted("The backup was asked to stop.") from error
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def _at_last(error: Unavailable) -> Unavailable:
+    """What ends the last attempt, with advice."""
+    if not isinstance(error, SnapshotLost):
+        return error
+    return SnapshotLost(
+        f"{error.message} {ATTEMPTS} attempts were made.",
+        hint="Let the server keep snapshots for longer: give the user the role hostManager on admin, or set "
+        "minSnapshotHistoryWindowInSeconds there; or read faster, with a higher limit or from a member with less load.",
+    )
+
+
+@dataclass(frozen=True)
+class _Lost:
+    """What attempts teach that had too little time: how many there were, and how fast the last one read."""
+
+    snapshots: int = 0
+    rate: float | None = None
 
 
 class _Attempt:
@@ -119,11 +142,14 @@ class _Attempt:
         crew: SegmentCrew | None,
         *,
         number: int,
+        lost: _Lost,
     ) -> None:
         self._request, self._source, self._repository = request, source, repository
         self._progress, self._clock, self._stop = progress, clock, stop
-        self._number = number
+        self._number, self._lost = number, lost
         self._crew = crew
+        self._begin: datetime | None = None
+        self._reader: CollectionsReader | None = None
         self._done: list[CollectionRecord] = []
         self._estimates: dict[str, Estimate] = {}
 
@@ -147,10 +173,17 @@ class _Attempt:
         catalogue = {c.name: c for c in self._source.catalogue()}
         chosen = select(list(catalogue), request.include, request.exclude).chosen
         size = sum(self._source.estimate(catalogue[name]).logical_bytes for name in chosen)
-        rate = None
-        if previous and (seconds := (previous.completion_time - previous.start_time).total_seconds()) > 0:
-            rate = previous.logical_bytes / seconds
-        return seconds_needed(size, rate=rate, limit=request.max_bytes_per_second, attempt=self._number)
+        rate = self._lost.rate
+        if rate is None and previous:
+            took = previous.completion_time - previous.start_time
+            rate = measured_rate(previous.logical_bytes, took.total_seconds())
+        return seconds_needed(size, rate=rate, limit=request.max_bytes_per_second, lost=self._lost.snapshots)
+
+    def rate(self) -> float | None:
+        """Raw bytes a second that were read so far; None if that was too little to tell."""
+        if self._begin is None or self._reader is None:
+            return None
+        return measured_rate(self._reader.bytes_read, (self._clock() - self._begin).total_seconds())
 
     def _at_one_time(self, lock: Lock, server: ServerInfo, previous: Manifest | None) -> BackupOutcome:
         request = self._request
@@ -171,7 +204,8 @@ class _Attempt:
         # Whoever sets a limit wants the database to feel little: one reader, not several in turn.
         alone = small or self._request.max_bytes_per_second is not None
         with SegmentReader(self._source, self._repository, self._clock) as reader:
-            return CollectionsReader(
+            self._begin = self._clock()
+            self._reader = CollectionsReader(
                 self._source,
                 self._repository,
                 self._progress,
@@ -182,7 +216,8 @@ class _Attempt:
                 consistency=self._request.consistency,
                 max_bytes_per_second=self._request.max_bytes_per_second,
                 final=self._number == ATTEMPTS,
-            ).read(view)
+            )
+            return self._reader.read(view)
 
     def _previous(self) -> Manifest | None:
         """The newest backup of the same database: its chunks are known to be in the store."""

@@ -1,51 +1,110 @@
 """Let the server keep the moment of a backup for as long as reading takes, and set its window back afterwards."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from holdfast.domain.shared_window import PROBE, holders, joined, left
 from holdfast.domain.snapshot_window import LONGEST, USUAL
-from holdfast.errors import HoldfastError, NotAuthorized
+from holdfast.errors import HoldfastError, NotAuthorized, OperationFailed
 from holdfast.ports import Progress, Source
+
+_PARAMETER = "minSnapshotHistoryWindowInSeconds"
+_TRIES = 10
 
 
 @contextmanager
 def window_of(source: Source, needed: int, progress: Progress) -> Iterator[None]:
     """For the time of the context, the source keeps its snapshots for ``needed`` seconds, or for LONGEST.
 
-    It is raised only where it is too short, and set back only if nobody else has changed it meanwhile: another backup
-    may need what it has set. After a kill it stays raised until the server restarts. Where the user may not raise it,
-    a warning says what to do, and the backup is tried all the same.
+    The window is raised only where it is too short, and held where other backups have raised it: see
+    :mod:`holdfast.domain.shared_window`. After a kill it stays as it is until the server restarts or somebody sets it.
+    Where the user may not raise it, a warning says what to do, and the backup is tried all the same.
     """
-    wanted = min(needed, LONGEST)
-    before = _now(source)
-    if before is None or wanted <= before:
-        yield
-        return
-    if needed > LONGEST:
-        progress.warn(
-            f"Reading may take {needed} s; the server is asked to keep its snapshots for {LONGEST} s and no longer."
-        )
-    try:
-        source.set_snapshot_window(wanted)
-    except NotAuthorized:
-        progress.warn(
-            f"Reading may take {wanted} s, and the server keeps its snapshots for {before} s. Give the user the role "
-            "hostManager on admin, or set minSnapshotHistoryWindowInSeconds on the server."
-        )
-        yield
-        return
+    found = _hold(source, needed, progress)
     try:
         yield
     finally:
-        try:
-            if source.snapshot_window() == wanted:
-                source.set_snapshot_window(before)
-        except HoldfastError as error:
-            progress.warn(f"minSnapshotHistoryWindowInSeconds was not set back to {before}: {error}")
+        if found is not None:
+            _release(source, found, progress)
 
 
-def _now(source: Source) -> int | None:
+def _hold(source: Source, needed: int, progress: Progress) -> int | None:
+    """The window as it was found, if it is held from now on."""
+    if not needed:
+        return None
     try:
-        return source.snapshot_window()
+        now, readable = source.snapshot_window(), True
     except NotAuthorized:
-        return USUAL
+        now, readable = USUAL, False
+    if now is None:
+        return None
+    if needed > max(now, LONGEST):
+        progress.warn(f"Reading may take {needed} s; no server is asked to keep its snapshots longer than {LONGEST} s.")
+    wanted = min(needed, LONGEST)
+    if wanted <= now and not holders(now):
+        return None
+    try:
+        before, after = _exchange(source, now if readable else None, lambda window: _raised(window, wanted))
+    except (NotAuthorized, OperationFailed) as error:
+        if wanted > min(now, USUAL):
+            progress.warn(_not_raised(wanted, now if readable else None, error))
+        return None
+    if after == before and wanted > after:
+        progress.warn(
+            f"Reading may take {wanted} s, and the server keeps its snapshots for {after} s: {holders(after)} other "
+            f"backups have raised that, or were killed while they ran. Set {_PARAMETER} back to {USUAL} on the server "
+            "when none runs."
+        )
+    return before if after != before else None
+
+
+def _raised(window: int, needed: int) -> int:
+    if needed <= window and not holders(window):
+        return window
+    more = joined(window, needed)
+    return window if more is None else more
+
+
+def _release(source: Source, found: int, progress: Progress) -> None:
+    try:
+        try:
+            now = source.snapshot_window()
+        except NotAuthorized:
+            now = None
+        _exchange(source, now, lambda window: left(window, found))
+    except HoldfastError as error:
+        usual = USUAL if holders(found) else found
+        progress.warn(
+            f"{_PARAMETER} was not set back: {error} Once no backup runs, set it to {usual} on the server; else it "
+            "stays raised until that restarts."
+        )
+
+
+def _exchange(source: Source, now: int | None, change: Callable[[int], int]) -> tuple[int, int]:
+    """Change the window and return it as it was and as it is. ``now``: as it was read, None if that may not be read.
+
+    Others may do the same at this moment: setting it tells what it was, so each sees what came between.
+    """
+    if now is None:
+        before, present = source.set_snapshot_window(PROBE), PROBE
+    else:
+        before = present = now
+    for _ in range(_TRIES):
+        wanted = change(before)
+        if wanted == present:
+            break
+        was = source.set_snapshot_window(wanted)
+        if was == present:
+            return before, wanted
+        before, present = was, wanted
+    return before, present
+
+
+def _not_raised(needed: int, now: int | None, error: HoldfastError) -> str:
+    kept = f"keeps its snapshots for {now} s" if now is not None else f"may keep its snapshots for {USUAL} s only"
+    if now is not None and holders(now):
+        kept += ", as long as another backup runs"
+    text = f"Reading may take {needed} s, and the server {kept}."
+    if isinstance(error, NotAuthorized):
+        return f"{text} Give the user the role hostManager on admin, or set {_PARAMETER} on the server."
+    return f"{text} Set {_PARAMETER} on the server: it cannot be raised from here ({error.message})"

@@ -95,6 +95,11 @@ class CollectionsReader:
             self._counter.shutdown(wait=False, cancel_futures=True)
         return [reading.record for reading in readings]
 
+    @property
+    def bytes_read(self) -> int:
+        """Raw bytes of all segments, so far."""
+        return sum(step.logical_bytes for step in self._steps.values())
+
     def _reading(self, collection: CollectionInfo, at: ClusterTime | None) -> _Reading:
         """A collection with the record that it begins with."""
         reading = _Reading(
@@ -211,7 +216,7 @@ class CollectionsReader:
             Advance(
                 collection=segment.collection.name,
                 documents=sum(s.documents for s in self._steps.values()),
-                logical_bytes=sum(s.logical_bytes for s in self._steps.values()),
+                logical_bytes=self.bytes_read,
                 new_bytes=sum(s.new_bytes for s in self._steps.values()),
                 total_documents=sum(e.documents for e in self._estimates.values()),
                 total_bytes=sum(e.logical_bytes for e in self._estimates.values()),

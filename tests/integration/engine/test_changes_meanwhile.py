@@ -14,7 +14,6 @@ from tests.support.engine import Engine, Meddler
 from tests.support.mongod import Mongod
 
 Db = Database[dict[str, Any]]
-WINDOW = "minSnapshotHistoryWindowInSeconds"
 
 
 @pytest.fixture
@@ -132,30 +131,3 @@ def test_a_stop_ends_the_backup_without_a_manifest_and_the_next_one_uses_its_chu
         engine.back_up(two.name, meddle=lambda name: engine.stop.set() if name == "a" else None)
     assert engine.repository.backup_ids() == []
     assert not list(store.keys("locks/"))
-
-
-def test_the_servers_window_is_raised_for_a_backup_that_needs_longer_and_set_back(
-    mongod: Mongod, two: Db, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("holdfast.domain.snapshot_window._START", 400)
-    seen: list[int] = []
-
-    def look(_: str) -> None:
-        seen.append(mongod.client.admin.command({"getParameter": 1, WINDOW: 1})[WINDOW])
-
-    engine = Engine(mongod.uri)
-    engine.back_up(two.name, meddle=look)
-    look("")
-    assert seen[0] > 400
-    assert seen[1] == 300
-    assert engine.recorder.warnings == []
-
-
-def test_a_user_who_may_not_raise_the_window_gets_a_backup_and_a_warning(
-    mongod: Mongod, two: Db, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("holdfast.domain.snapshot_window._START", 400)
-    password = mongod.create_user(f"reader-{two.name}", [{"role": "read", "db": two.name}])
-    engine = Engine(mongod.uri_for(f"reader-{two.name}", password, database=two.name))
-    assert engine.back_up(two.name).manifest.documents == 1000
-    assert "hostManager" in engine.recorder.warnings[0]
