@@ -76,9 +76,9 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 .PHONY: generate
-generate: setup ## Make crds/, docs/schemas, and the chart's and manifests' copies, from the models
+generate: setup ## Make crds/, docs/schemas and options, and the chart's and manifests' copies, from the code
 	@$(BIN)/holdfast crds --output crds
-	@$(BIN)/python -c 'from pathlib import Path; from holdfast.cli.schema import write_schemas; write_schemas(Path("docs/schemas"))'
+	@rm -f docs/schemas/*.json && $(BIN)/python -m holdfast.cli.reference docs
 	@rm -f charts/holdfast/crds-generated/*.yaml && cp crds/*.yaml charts/holdfast/crds-generated/
 	@helm=$$($(BIN)/python -m tests.support.helm); \
 	  "$$helm" template holdfast charts/holdfast --namespace holdfast-system > manifests/default/holdfast.yaml

@@ -12,10 +12,12 @@ from rich.progress import (
     BarColumn,
     DownloadColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
+from rich.text import Text
 
 from holdfast.domain.human import human_bytes
 from holdfast.errors import HoldfastError
@@ -68,6 +70,24 @@ class PlainProgress:
         print_warning(message)
 
 
+class _Rate(ProgressColumn):
+    """In the units of the other columns; rich's own is in powers of ten."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{human_bytes(int(task.speed))}/s" if task.speed else "", style="progress.data.speed")
+
+
+def columns() -> tuple[ProgressColumn, ...]:
+    """What a bar shows: what is worked on, how far it is, the rate, and the time left."""
+    return (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        _Rate(),
+        TimeRemainingColumn(),
+    )
+
+
 class BarProgress:
     """A bar with rate and time left."""
 
@@ -76,7 +96,8 @@ class BarProgress:
         self._task = bar.add_task("", total=None)
 
     def phase(self, name: str, message: str = "") -> None:
-        self._bar.update(self._task, description=message or name)
+        # Another piece of work: the rate of the last one tells nothing of it.
+        self._bar.reset(self._task, total=None, description=message or name)
 
     def advance(self, report: Advance) -> None:
         # Totals are estimates: a bar that is full before the end would be a lie.
@@ -93,7 +114,5 @@ def progress() -> Iterator[PlainProgress | BarProgress]:
     if not errors.is_terminal:
         yield PlainProgress()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(),
-               TimeRemainingColumn())  # fmt: skip
-    with Progress(*columns, console=errors, transient=True) as bar:
+    with Progress(*columns(), console=errors, transient=True) as bar:
         yield BarProgress(bar)

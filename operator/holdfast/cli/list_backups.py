@@ -24,14 +24,14 @@ def list_backups(
         opened.open()
         damaged: list[DamagedBackup] = []
         manifests = list(opened.manifests(damaged.append))
-        found = totals(opened)
+        found = None if json else totals(opened, manifests, len(damaged))
     for damage in damaged:
         print_warning(str(damage))
     if json:
         print_json([backup_report(manifest) for manifest in manifests])
     else:
         print_table(HEADER, (_row(manifest) for manifest in manifests))
-        if manifests:
+        if found and manifests:
             typer.echo(f"\n{summary(found)}")
     if damaged:
         raise typer.Exit(EXIT_PARTIAL)

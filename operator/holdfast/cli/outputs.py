@@ -1,166 +1,266 @@
 """What each command prints with ``--json``: the models behind ``holdfast schema`` and docs/schemas."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import GenerateJsonSchema
+
+Count = Annotated[int, Field(ge=0)]
+Ratio = Annotated[float, Field(ge=0)]
+Moment = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", json_schema_extra={"format": "date-time"})]
+"""RFC 3339 in UTC, to the second."""
 
 
 class _Output(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid", use_attribute_docstrings=True
+    )
 
 
 class Consistency(_Output):
-    """``Snapshot``: all collections show one moment, the cluster time. ``None``: each was read at a time of its own."""
+    """What the backup may claim about the moment it shows."""
 
     level: Literal["Snapshot", "None"]
+    """`Snapshot`: all collections show one moment, the cluster time. `None`: each was read at a time of its own."""
     cluster_time: str | None = None
+    """The one time at which all was read, as `seconds.increment`. Left out where there is none."""
 
 
 class BackedUpCollection(_Output):
-    """``bytes`` are those of the documents; ``error`` says why there are none. ``notes``: what another version of the
-    server would refuse."""
+    """One collection of a backup."""
 
     name: str
+    """As the server has it."""
     phase: Literal["Succeeded", "Failed"]
-    documents: int
-    bytes: int
-    stored_bytes: int
-    new_bytes: int
+    """`Failed`: the backup does not hold it; `error` says why."""
+    documents: Count
+    """How many it has."""
+    bytes: Count
+    """Of its documents, raw."""
+    stored_bytes: Count
+    """In the store, of the chunks that it needs, whoever stored them."""
+    new_bytes: Count
+    """In the store, of the chunks that this backup added."""
     notes: list[str]
+    """What another version of the server would refuse."""
     error: str | None = None
+    """Why it could not be read. Left out where it was."""
 
 
 class Policy(_Output):
+    """The policy that took the backup."""
+
     namespace: str
+    """Empty for a backup that was taken without Kubernetes."""
     name: str
+    """Of the BackupPolicy, or what `--policy` said."""
     uid: str
+    """Of the BackupPolicy; tells two of one name apart. May be empty."""
 
 
 class Server(_Output):
+    """The server that was read."""
+
     version: str
+    """Such as 6.0.5."""
     topology: str
+    """`replicaSet` or `standalone`."""
     replica_set: str | None = None
+    """Its name. Left out for a standalone."""
 
 
 class Imported(_Output):
-    """Of a backup that was made from a dump. ``time`` is that of the import; ``startTime`` that of the dump's files."""
+    """Of a backup that was made from a dump."""
 
     format: Literal["archive", "directory"]
+    """What `mongodump` wrote."""
     tool_version: str
-    time: str
+    """Of `mongodump`, as the dump says."""
+    time: Moment
+    """When the dump was imported; the backup's `startTime` is that of the dump's files."""
 
 
 class Backup(_Output):
-    """One backup. ``storedBytes``: of all chunks that it needs; ``newBytes``: of those that it added."""
+    """One backup."""
 
     backup_id: str
+    """Its id, which begins with its time."""
     phase: Literal["Succeeded", "PartiallyFailed"]
+    """`PartiallyFailed`: one or more collections are missing."""
     database: str
+    """The database that was backed up."""
     policy: Policy | None
+    """Null where none was named."""
     imported: Imported | None
+    """Null for a backup that was taken of a database."""
     server: Server
-    start_time: str
-    completion_time: str
+    """Where the data came from."""
+    start_time: Moment
+    """When the run began."""
+    completion_time: Moment
+    """When the backup was committed."""
     consistency: Consistency
-    documents: int
-    logical_bytes: int
-    stored_bytes: int
-    new_bytes: int
+    """Whether all collections show one moment."""
+    documents: Count
+    """Of all collections."""
+    logical_bytes: Count
+    """Of all documents, raw."""
+    stored_bytes: Count
+    """In the store, of all chunks that this backup needs, each counted once, whoever stored them."""
+    new_bytes: Count
+    """In the store, of what this backup added."""
     collections: list[BackedUpCollection]
+    """In the order of their names."""
     warnings: list[str]
+    """What to know before it is relied on."""
 
 
 class FoundDamage(_Output):
-    """What is wrong, and the backups that cannot be restored in full because of it."""
+    """Something that is wrong."""
 
     problem: str
+    """What."""
     backups: list[str]
+    """Those that cannot be restored in full because of it."""
 
 
 class Verification(_Output):
-    """``backupId`` is null for a whole repository; ``bytesRead`` is 0 without ``--read-data``."""
+    """What was proven, and what is damaged."""
 
     backup_id: str | None
+    """Null for a whole repository."""
     good: bool
-    backups: int
-    chunks: int
-    bytes_read: int
+    """Whether there is no damage."""
+    backups: Count
+    """How many were looked at."""
+    chunks: Count
+    """How many they need, each counted once."""
+    bytes_read: Count
+    """Raw bytes that were read and proven; 0 without `--read-data`."""
     damage: list[FoundDamage]
+    """Empty where all is good."""
 
 
 class RestoredCollection(_Output):
+    """One collection that was restored."""
+
     name: str
-    documents: int
-    bytes: int
-    indexes: int
+    """As it is called in the target."""
+    documents: Count
+    """How many it has."""
+    bytes: Count
+    """Of its documents, raw."""
+    indexes: Count
+    """How many it has, that of `_id` among them."""
 
 
 class Restore(_Output):
-    """``verified`` is always true: a restore that differs from its backup is an error.
-
-    ``skipped``: collections that the backup itself could not read.
-    """
+    """What was restored, and compared with the backup."""
 
     backup_id: str
+    """The backup that was restored."""
     database: str
-    documents: int
-    logical_bytes: int
+    """Where to."""
+    documents: Count
+    """Of all collections."""
+    logical_bytes: Count
+    """Of all documents, raw."""
     verified: Literal[True]
+    """Always true: a restore that differs from its backup is an error."""
     collections: list[RestoredCollection]
+    """In the order of the backup."""
     skipped: list[str]
+    """Collections that the backup itself could not read."""
 
 
 class ExportedCollection(_Output):
+    """One collection of an export."""
+
     name: str
-    documents: int
-    bytes: int
+    """As the server had it."""
+    documents: Count
+    """How many were written."""
+    bytes: Count
+    """Of its documents, raw."""
 
 
 class Export(_Output):
-    """``skipped``: collections that the backup itself could not read. ``warnings`` name what the form cannot carry."""
+    """What was written out of a backup."""
 
     backup_id: str
+    """The backup that was exported."""
     database: str
+    """The database that it is of."""
     format: Literal["archive", "directory", "json"]
+    """What can read it: `mongorestore`, or anything that reads JSON."""
     output: str
-    documents: int
-    logical_bytes: int
+    """Where it was written."""
+    documents: Count
+    """Of all collections."""
+    logical_bytes: Count
+    """Of all documents, raw."""
     collections: list[ExportedCollection]
+    """In the order of the backup."""
     skipped: list[str]
+    """Collections that the backup itself could not read."""
     warnings: list[str]
+    """What the format cannot carry."""
 
 
 class Stats(_Output):
-    """``reuse``: raw bytes of all backups for each byte that is stored. ``damaged``: backups that cannot be read."""
+    """What all backups of a repository take up. `sharing` times `compression` is `reuse`."""
 
-    backups: int
-    logical_bytes: int
-    stored_bytes: int
-    chunks: int
-    reuse: float
-    damaged: int
+    backups: Count
+    """That can be read. Every other number is about these."""
+    logical_bytes: Count
+    """Of all documents of all backups, raw, as if nothing were shared."""
+    unique_bytes: Count
+    """The same with each chunk counted once."""
+    stored_bytes: Count
+    """In the store, of the chunks and lists that the backups need, each counted once; without garbage."""
+    chunks: Count
+    """How many, each counted once."""
+    sharing: Ratio
+    """`logicalBytes` for each of `uniqueBytes`."""
+    compression: Ratio
+    """`uniqueBytes` for each of `storedBytes`."""
+    reuse: Ratio
+    """`logicalBytes` for each of `storedBytes`."""
+    damaged: Count
+    """Backups that cannot be read."""
 
 
 class PlannedBackup(_Output):
-    """What the rule says of one backup, and why."""
+    """What the rule says of one backup."""
 
     backup_id: str
+    """Its id."""
     database: str
-    start_time: str
+    """The database that it is of."""
+    start_time: Moment
+    """When its run began."""
     keep: bool
+    """Whether it stays."""
     reasons: list[str]
+    """Why it stays, or goes."""
 
 
 class Prune(_Output):
-    """``backups``: all that were looked at, newest first. ``damaged``: those that cannot be read."""
+    """What was removed, or would be."""
 
     dry_run: bool
+    """Whether nothing was changed."""
     removed: list[str]
-    removed_chunks: int
-    freed_bytes: int
+    """Ids of the backups that are gone; empty for a dry run."""
+    removed_chunks: Count
+    """How many only they needed, with other garbage."""
+    freed_bytes: Count
+    """In the store."""
     damaged: list[str]
+    """Manifests that cannot be read, and why. They are left alone, and no chunk is removed."""
     backups: list[PlannedBackup]
+    """All that were looked at, newest first."""
 
 
 OUTPUTS: dict[str, Any] = {
@@ -177,7 +277,26 @@ OUTPUTS: dict[str, Any] = {
 """By command."""
 
 
+class _Generator(GenerateJsonSchema):
+    """Without a title for each field, which would only repeat its name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        del schema
+        return False
+
+
 def schema_of(command: str) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of what a command prints."""
-    schema = TypeAdapter(OUTPUTS[command]).json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": f"holdfast {command} --json", **schema}
+    """The JSON Schema (draft 2020-12) of what a command prints. It lets fields be added that it does not know."""
+    schema = TypeAdapter(OUTPUTS[command]).json_schema(by_alias=True, schema_generator=_Generator)
+    opened: dict[str, Any] = _open(schema)
+    dialect = "https://json-schema.org/draft/2020-12/schema"
+    return {"$schema": dialect, **opened, "title": f"holdfast {command} --json"}
+
+
+def _open(schema: Any) -> Any:
+    """The schema with room for fields of a later release."""
+    if isinstance(schema, list):
+        return [_open(part) for part in schema]
+    if isinstance(schema, dict):
+        return {key: _open(part) for key, part in schema.items() if (key, part) != ("additionalProperties", False)}
+    return schema

@@ -100,19 +100,19 @@ def back_up(
             raise
         except Unavailable as error:
             if isinstance(error, SnapshotLost):
+                if last:
+                    raise _too_slow(error) from error
                 lost = _Lost(lost.snapshots + 1, one.rate() or lost.rate)
             if last:
-                raise _at_last(error) from error
+                raise
             progress.warn(f"{error} Attempt {attempt} of {ATTEMPTS} has failed; trying again.")
             if stop.wait(random.uniform(1, 3) * 2**attempt):  # noqa: S311 (jitter, not a secret)
                 raise Interrupted("The backup was asked to stop.") from error
     raise AssertionError("unreachable: the last attempt returns or raises")
 
 
-def _at_last(error: Unavailable) -> Unavailable:
+def _too_slow(error: SnapshotLost) -> SnapshotLost:
     """What ends the last attempt, with advice."""
-    if not isinstance(error, SnapshotLost):
-        return error
     return SnapshotLost(
         f"{error.message} {ATTEMPTS} attempts were made.",
         hint="Let the server keep snapshots for longer: give the user the role hostManager on admin, or set "

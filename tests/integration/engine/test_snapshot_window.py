@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from holdfast.domain.snapshot_window import seconds_needed
 from holdfast.errors import SnapshotLost
 from tests.support.engine import Engine, Meddler
 from tests.support.mongod import Mongod
@@ -162,10 +163,22 @@ def test_a_lost_moment_leads_to_a_longer_window_and_a_backup_of_one_later_moment
             windows.append(window(hurried))
             return super().cluster_time()
 
+    asked: list[dict[str, Any]] = []
+
+    def remember(size: int, **facts: Any) -> int:
+        asked.append(facts)
+        return seconds_needed(size, **facts)
+
     engine = Engine(hurried.uri)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.support.engine.Meddler", Watcher)
+        patch.setattr("holdfast.services.back_up.seconds_needed", remember)
+        patch.setattr("holdfast.domain.snapshot_window._TELLING", 1)
         outcome = engine.back_up("db", meddle=lose)
+    first, second = asked
+    assert (first["lost"], first["rate"]) == (0, None)
+    assert second["lost"] == 1
+    assert second["rate"], "the rate of the first attempt is used"
     assert isinstance(engine.used, Meddler)
     assert len(engine.used.times) == 2
     assert outcome.manifest.consistency.cluster_time == str(engine.used.times[1])
