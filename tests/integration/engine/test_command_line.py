@@ -1,8 +1,8 @@
 """The `holdfast` command as a user runs it: what it prints, its exit codes, and how it ends when it is killed."""
 
 import json
-import re
 import os
+import re
 import signal
 import subprocess
 import sys
