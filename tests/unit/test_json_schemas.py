@@ -66,7 +66,7 @@ def test_the_pages_are_those_of_the_code() -> None:
 def test_the_page_of_the_command_line_names_every_command_and_every_schema() -> None:
     text = (DOCS / "command-line.md").read_text(encoding="utf-8")
     named = {
-        name for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE) for name in re.findall(r"`(\w+)", cell)
+        name for cell in re.findall(r"^\| (`[^|]+) \|", text, re.MULTILINE) for name in re.findall(r"`([\w-]+)", cell)
     }
     assert named == {*COMMANDS, "worker"}
     assert set(re.findall(r"\(schemas/(\w+)\.json\)", text)) == set(OUTPUTS)

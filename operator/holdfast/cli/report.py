@@ -3,7 +3,7 @@
 from typing import Any
 
 from holdfast.domain.phases import Phase
-from holdfast.repository.manifest import Manifest
+from holdfast.repository.manifest import ImportRecord, Manifest, timestamp
 
 
 def backup_report(manifest: Manifest) -> dict[str, Any]:
@@ -25,7 +25,11 @@ def backup_report(manifest: Manifest) -> dict[str, Any]:
         "phase": phase.value,
         "database": manifest.database,
         "policy": manifest.policy.model_dump(by_alias=True) if manifest.policy else None,
-        "imported": manifest.imported.model_dump(by_alias=True, mode="json") if manifest.imported else None,
+        "imported": _imported(manifest.imported) if manifest.imported else None,
         "server": manifest.server.model_dump(by_alias=True, exclude_none=True),
         "warnings": list(manifest.warnings),
     }
+
+
+def _imported(record: ImportRecord) -> dict[str, Any]:
+    return {**record.model_dump(by_alias=True), "time": timestamp(record.time)}
