@@ -170,7 +170,7 @@ def _latency(engine: Engine, rounds: int) -> list[Row]:
         tenth = int(engine.raw_bytes / (time.perf_counter() - start) / 10)
         dump = p99_while(uri, "bench", lambda: engine.dump(engine.folder / "archive.gz"))
         brake = ("--max-bytes-per-second", str(tenth))
-        slow = p99_while(uri, "bench", lambda: backing_up(*brake, database="small"))  # noqa: B023 (called at once)
+        slow = p99_while(uri, "bench", lambda: backing_up(*brake))  # noqa: B023 (called at once)
         idle = p99_while(uri, "bench", lambda: time.sleep(_IDLE_SECONDS))
         dumped.append(full / dump)
         braked.append(slow / idle)

@@ -185,10 +185,16 @@ class Source(Protocol):
         ...
 
     def read(
-        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        self,
+        collection: CollectionInfo,
+        at: ClusterTime | None,
+        keys: KeyRange = WHOLE,
+        *,
+        batch_bytes: int | None = None,
     ) -> Iterator[Sequence[bytes]]:
         """The documents in batches: in ``_id`` order, or in natural order for a capped collection.
 
+        ``batch_bytes``: about how much is asked for at once, where that is not left to the source.
         Never decoded. CatalogueChanged if the collection was dropped, renamed or made anew meanwhile.
         """
         ...

@@ -52,9 +52,14 @@ class Meddler:
         return self.times[-1]
 
     def read(
-        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        self,
+        collection: CollectionInfo,
+        at: ClusterTime | None,
+        keys: KeyRange = WHOLE,
+        *,
+        batch_bytes: int | None = None,
     ) -> Iterator[Sequence[bytes]]:
-        for batch in self._source.read(collection, at, keys):
+        for batch in self._source.read(collection, at, keys, batch_bytes=batch_bytes):
             yield batch
             if not self._done:
                 self._done = True

@@ -94,9 +94,14 @@ class FakeSource:
         return None
 
     def read(
-        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        self,
+        collection: CollectionInfo,
+        at: ClusterTime | None,
+        keys: KeyRange = WHOLE,
+        *,
+        batch_bytes: int | None = None,
     ) -> Iterator[Sequence[bytes]]:
-        del at, keys
+        del at, keys, batch_bytes
         self.reads.append(collection.name)
         if error := self.failing.get(collection.name):
             raise error
@@ -295,12 +300,10 @@ def test_a_run_that_is_deleted_before_the_pod_starts_is_not_done(pod: Pod) -> No
 
 def test_a_run_that_is_deleted_during_the_backup_does_not_fail_it(pod: Pod) -> None:
     class Deleting(FakeSource):
-        def read(
-            self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
-        ) -> Iterator[Sequence[bytes]]:
+        def read(self, collection: CollectionInfo, *how: Any, **more: Any) -> Iterator[Sequence[bytes]]:
             if (body := pod.cluster.get(BACKUP_RUN, NAMESPACE, JOB)) is not None:
                 pod.cluster.delete(BACKUP_RUN, body)
-            return super().read(collection, at, keys)
+            return super().read(collection, *how, **more)
 
     pod.source = Deleting()
     assert pod.work().exit_code == 0
@@ -365,11 +368,9 @@ def test_a_backup_that_cannot_be_verified_has_failed(pod: Pod) -> None:
 
 def test_an_end_that_the_operator_wrote_first_stands(pod: Pod) -> None:
     class Ending(FakeSource):
-        def read(
-            self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
-        ) -> Iterator[Sequence[bytes]]:
+        def read(self, collection: CollectionInfo, *how: Any, **more: Any) -> Iterator[Sequence[bytes]]:
             pod.cluster.patch_status(BACKUP_RUN, pod.run(), {"phase": "Failed", "reason": "DeadlineExceeded"})
-            return super().read(collection, at, keys)
+            return super().read(collection, *how, **more)
 
     pod.source = Ending()
     pod.work()

@@ -16,7 +16,7 @@ from holdfast.errors import CatalogueChanged, NotAuthorized, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, OneMember
 from holdfast.mongo.errors import CATALOGUE_CHANGED, translate
-from holdfast.mongo.wire import find
+from holdfast.mongo.wire import BATCH_BYTES, find
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRange, Member, ServerInfo
 
 _SNAPSHOT_READS = (5, 0)
@@ -110,9 +110,14 @@ class MongoSource:
         return found[0]
 
     def read(
-        self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
+        self,
+        collection: CollectionInfo,
+        at: ClusterTime | None,
+        keys: KeyRange = WHOLE,
+        *,
+        batch_bytes: int | None = None,
     ) -> Iterator[Sequence[bytes]]:
-        yield from self._batches(collection, self._find(collection, at, keys))
+        yield from self._batches(collection, self._find(collection, at, keys), batch_bytes or BATCH_BYTES)
         if keys.lower is not None and keys.upper is None:
             # An upper bound is exclusive, and no bound at all leaves MaxKey out on some servers: asked for by itself.
             last = self._find(collection, at, WHOLE) | {"filter": {"_id": MaxKey()}}
@@ -131,14 +136,16 @@ class MongoSource:
             command["collectionUUID"] = Binary(collection.data_uuid, UUID_SUBTYPE)
         return command
 
-    def _batches(self, collection: CollectionInfo, command: dict[str, Any]) -> Iterator[Sequence[bytes]]:
+    def _batches(
+        self, collection: CollectionInfo, command: dict[str, Any], batch_bytes: int = BATCH_BYTES
+    ) -> Iterator[Sequence[bytes]]:
         try:
             with (
                 self._translated(f"Reading collection {collection.name!r}"),
                 self._client.start_session(causal_consistency=False) as session,
                 _staying(collection.name),
             ):
-                yield from find(self._db, session, command, self._preference)
+                yield from find(self._db, session, command, self._preference, batch_bytes=batch_bytes)
         except NotAuthorized as error:
             raise NotAuthorized(
                 error.message, hint="Give the user the role `read` on the database, or `backup` on admin."

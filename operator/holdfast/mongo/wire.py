@@ -22,18 +22,26 @@ RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument
 _INT32 = Struct("<i")
 _INT64 = Struct("<q")
 _FIRST_BATCH = 1_000
-_BATCH_BYTES = 4 * 1024 * 1024
+"""Documents: how large they are is not known yet."""
+BATCH_BYTES = 4 * 1024 * 1024
 """About this much is asked for at once. The server would send 16 MB; less is quicker, for it stays in caches."""
+_USUAL_DOCUMENT = 500
 
 
 def find(
-    database: Database[Document], session: ClientSession, command: dict[str, Any], read_preference: Any
+    database: Database[Document],
+    session: ClientSession,
+    command: dict[str, Any],
+    read_preference: Any,
+    *,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Iterator[list[bytes]]:
     """Run a ``find`` (or another command that opens a cursor) and yield its batches. Raises the driver's errors."""
     cursor_id, namespace = 0, command["find"]
+    first = max(1, min(_FIRST_BATCH, batch_bytes // _USUAL_DOCUMENT))
     try:
         reply = database.command(
-            command | {"batchSize": _FIRST_BATCH},
+            command | {"batchSize": first},
             codec_options=RAW,
             session=session,
             read_preference=read_preference,
@@ -44,7 +52,7 @@ def find(
                 yield documents
             if cursor_id == 0:
                 return
-            size = max(1, _BATCH_BYTES * len(documents) // max(1, sum(map(len, documents))))
+            size = max(1, batch_bytes * len(documents) // max(1, sum(map(len, documents))))
             more = {"getMore": Int64(cursor_id), "collection": namespace, "batchSize": size}
             reply = database.command(more, codec_options=RAW, session=session, read_preference=read_preference)
             cursor_id, documents = batch_of(reply)

@@ -97,7 +97,7 @@ class SegmentReader:
         pace = Pace(segment.max_bytes_per_second, self._clock())
         read_bytes = 0
         try:
-            for batch in self._source.read(segment.collection, segment.at, segment.keys):
+            for batch in self._source.read(segment.collection, segment.at, segment.keys, batch_bytes=pace.batch_bytes):
                 if stop.is_set():
                     raise Interrupted("The backup was asked to stop.", hint="The next attempt goes on from here.")
                 writer.add(batch)

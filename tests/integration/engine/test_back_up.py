@@ -177,6 +177,16 @@ def test_a_limit_makes_reading_take_its_time(engine: Engine, database: Db) -> No
     assert monotonic() - begin >= manifest.logical_bytes / 2_000_000
 
 
+def test_a_limit_makes_the_steps_small(engine: Engine, database: Db) -> None:
+    database["c"].insert_many([{"_id": n, "text": "x" * 1_000} for n in range(2_000)])
+    source = engine.source(database.name)
+    (collection,) = source.catalogue()
+    limited = [sum(map(len, batch)) for batch in source.read(collection, None, batch_bytes=64 * 1024)]
+    assert sum(limited) == sum(sum(map(len, batch)) for batch in source.read(collection, None))
+    assert max(limited) <= 4 * 64 * 1024
+    source.close()
+
+
 def test_progress_ends_at_all_documents(engine: Engine, database: Db) -> None:
     generate(database, entries=1_000)
     manifest = engine.back_up(database.name).manifest

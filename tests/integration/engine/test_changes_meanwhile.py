@@ -68,8 +68,8 @@ def test_a_collection_that_keeps_being_made_anew_fails_alone_and_not_for_ever(
 ) -> None:
     original = Meddler.read
 
-    def read(self: Meddler, collection: Any, at: Any, keys: Any) -> Any:
-        for batch in original(self, collection, at, keys):
+    def read(self: Meddler, collection: Any, at: Any, keys: Any, **how: Any) -> Any:
+        for batch in original(self, collection, at, keys, **how):
             yield batch
             if collection.name == "a":
                 two["z"].drop()

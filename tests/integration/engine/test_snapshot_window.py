@@ -195,8 +195,8 @@ def test_a_moment_that_is_lost_each_time_ends_the_backup_and_says_what_to_do(hur
     password = hurried.create_user("reader", [{"role": "read", "db": "db"}])
     original = Meddler.read
 
-    def read(self: Meddler, collection: Any, at: Any, keys: Any) -> Any:
-        for batch in original(self, collection, at, keys):
+    def read(self: Meddler, collection: Any, at: Any, keys: Any, **how: Any) -> Any:
+        for batch in original(self, collection, at, keys, **how):
             yield batch
             if collection.name == "a":
                 let_the_window_pass(hurried)
