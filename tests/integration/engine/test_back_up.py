@@ -200,7 +200,7 @@ def test_all_collections_failing_is_a_failure_without_a_backup(
     database["c"].insert_one({"a": 1})
     engine = Engine(mongod.uri)
 
-    def refuse(*_: object) -> Any:
+    def refuse(*_: object, **__: object) -> Any:
         raise CollectionFailed("cannot be read")
 
     monkeypatch.setattr("holdfast.mongo.source.MongoSource.read", refuse)
