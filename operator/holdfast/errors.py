@@ -18,6 +18,7 @@
     │   ├── SourceUnavailable                the database that is backed up, or restored into
     │   ├── StoreUnavailable                 the place where backups lie
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
+    │   ├── TargetBusy                       another restore is at work on the same database
     │   ├── ClusterUnavailable               the Kubernetes API
     │   ├── HookUnavailable                  a URL that is to be called, or it asks us to come back later
     │   ├── MailUnavailable                  the mail server, or it asks us to come back later
@@ -119,6 +120,10 @@ class StoreUnavailable(Unavailable):
 
 class RepositoryBusy(Unavailable):
     reason = "RepositoryBusy"
+
+
+class TargetBusy(Unavailable):
+    reason = "TargetBusy"
 
 
 class ClusterUnavailable(Unavailable):

@@ -11,7 +11,8 @@ from holdfast.mongo.source import MongoSource
 from holdfast.ports import WHOLE, Advance, ClusterTime, CollectionInfo, KeyRange, Source
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.services.back_up import BackupOutcome, BackupRequest, back_up
-from holdfast.services.restore import RestoreOutcome, RestoreRequest, restore
+from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
+from holdfast.services.restore import BeforeReplacing, RestoreOutcome, restore
 from holdfast.stores.memory import MemoryStore
 from holdfast.wiring import now, open_source, open_target
 
@@ -108,11 +109,28 @@ class Engine:
             source.close()
 
     def restore(
-        self, outcome: BackupOutcome, database: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+        self,
+        outcome: BackupOutcome,
+        database: str,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        *,
+        before_replacing: BeforeReplacing | None = None,
+        **wanted: Any,
     ) -> RestoreOutcome:
         target = open_target(self.uri, database, origin=ORIGIN)
-        request = RestoreRequest(tuple(include), tuple(exclude))
+        request = RestoreRequest(include=tuple(include), exclude=tuple(exclude), **wanted)
         try:
-            return restore(request, outcome.manifest, self.repository, target, self.recorder, self.stop)
+            return restore(
+                *(request, outcome.manifest, self.repository, target, self.recorder, now, self.stop),
+                before_replacing=before_replacing,
+            )
+        finally:
+            target.close()
+
+    def plan(self, outcome: BackupOutcome, database: str, **wanted: Any) -> RestorePlan:
+        target = open_target(self.uri, database, origin=ORIGIN)
+        try:
+            return plan_restore(RestoreRequest(**wanted), outcome.manifest, self.repository, target)
         finally:
             target.close()

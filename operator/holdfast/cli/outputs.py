@@ -142,36 +142,111 @@ class Verification(_Output):
     """Empty where all is good."""
 
 
+class Merged(_Output):
+    """What became of the documents of a collection that was there already."""
+
+    inserted: Count
+    """Were missing."""
+    equal: Count
+    """Were there, byte for byte."""
+    different: Count
+    """Were there in another form, and were left so."""
+
+
 class RestoredCollection(_Output):
     """One collection that was restored."""
 
     name: str
     """As it is called in the target."""
     documents: Count
-    """How many it has."""
+    """How many the backup has."""
     bytes: Count
     """Of its documents, raw."""
     indexes: Count
-    """How many it has, that of `_id` among them."""
+    """How many the backup has, that of `_id` among them."""
+    merged: Merged | None = None
+    """Left out unless documents were merged into it."""
 
 
 class Restore(_Output):
     """What was restored, and compared with the backup."""
 
+    mode: Literal["Apply"]
+    """It was done."""
     backup_id: str
     """The backup that was restored."""
     database: str
     """Where to."""
+    strategy: Literal["Swap", "Direct"]
+    """Made ready aside and renamed into place, or written where it belongs."""
     documents: Count
     """Of all collections."""
     logical_bytes: Count
     """Of all documents, raw."""
     verified: Literal[True]
     """Always true: a restore that differs from its backup is an error."""
+    proof_seconds: Ratio
+    """What the comparison of the documents took, of the whole."""
     collections: list[RestoredCollection]
     """In the order of the backup."""
     skipped: list[str]
     """Collections that the backup itself could not read."""
+    warnings: list[str]
+    """What a merge found different."""
+
+
+class PlannedCollection(_Output):
+    """What would become of one collection."""
+
+    name: str
+    """In the backup."""
+    target: str
+    """In the target."""
+    type: Literal["collection", "view", "timeseries"]
+    """What it is."""
+    action: Literal["Create", "Replace", "Merge", "Skip"]
+    """What would be done with it."""
+    way: Literal["Swap", "Direct"]
+    """Made ready aside and renamed into place, or written where it belongs."""
+    documents: Count
+    """How many the backup has."""
+    bytes: Count
+    """Of its documents, raw."""
+    indexes: Count
+    """How many the backup has, that of `_id` among them."""
+    existing_documents: Count | None
+    """How many are there now. Null where there is no collection of this name."""
+    problem: str | None
+    """Why it cannot be restored. Null where it can."""
+
+
+class RestorePlan(_Output):
+    """What would be done. Nothing was changed."""
+
+    mode: Literal["Plan"]
+    """Nothing was done."""
+    backup_id: str
+    """The backup that would be restored."""
+    database: str
+    """Where to."""
+    strategy: Literal["Swap", "Direct"]
+    """Made ready aside and renamed into place, or written where it belongs."""
+    strategy_reason: str
+    """Why that one."""
+    documents: Count
+    """Of all collections."""
+    logical_bytes: Count
+    """Of all documents, raw."""
+    indexes: Count
+    """To be built."""
+    collections: list[PlannedCollection]
+    """In the order of the backup."""
+    conflicts: list[str]
+    """Why nothing would be done at all. Empty if it would."""
+    warnings: list[str]
+    """What to know before it is done."""
+    kept: list[str]
+    """Collections of the target that stay as they are."""
 
 
 class ExportedCollection(_Output):
@@ -269,7 +344,7 @@ OUTPUTS: dict[str, Any] = {
     "import": Backup,
     "list": list[Backup],
     "prune": Prune,
-    "restore": Restore,
+    "restore": Restore | RestorePlan,
     "show": Backup,
     "stats": Stats,
     "verify": Verification,

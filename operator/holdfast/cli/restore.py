@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from holdfast.cli.console import print_json, progress
+from holdfast.cli.console import print_json, print_table, print_warning, progress
 from holdfast.cli.options import (
     Backup,
     Json,
@@ -20,12 +20,15 @@ from holdfast.cli.options import (
     uri_needed,
 )
 from holdfast.domain.human import human_bytes
-from holdfast.errors import EXIT_PARTIAL
+from holdfast.domain.restoring import Existing, Strategy
+from holdfast.errors import EXIT_PARTIAL, InvalidInput, InvalidSpec
 from holdfast.ports import Target
 from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
+from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.restore import RestoreRequest, require_equal, restore
+from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
+from holdfast.services.restore import RestoreOutcome, require_equal, restore
 from holdfast.services.restore_work import restore_work
 from holdfast.wiring import now, open_target
 
@@ -44,12 +47,47 @@ def restore_backup(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Leave these out; may be repeated.")
     ] = None,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--rename", metavar="OLD=NEW", help="Give a collection another name; may be repeated."),
+    ] = None,
+    existing: Annotated[
+        Existing,
+        typer.Option(
+            "--existing",
+            case_sensitive=False,
+            help="What becomes of collections of the same names. Fail: nothing is done. Drop: they are replaced. "
+            "Merge: what is missing is inserted, what differs is told.",
+        ),
+    ] = Existing.FAIL,
+    confirm: Annotated[
+        str | None,
+        typer.Option("--confirm", metavar="DB", help="The target's name once more: without it, nothing is dropped."),
+    ] = None,
+    strategy: Annotated[
+        Strategy,
+        typer.Option(
+            "--strategy",
+            case_sensitive=False,
+            help="Swap: make ready aside, then rename into place. Direct: write where it belongs. Auto: Swap where the "
+            "target is not empty.",
+        ),
+    ] = Strategy.AUTO,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what would happen; change nothing.")] = False,
     uri_file: UriFile = None,
     key_file: KeyFile = None,
     json: Json = False,
 ) -> None:
-    """Restore a backup into a database without collections of the same names, and prove that it is the same."""
+    """Restore a backup, and prove that it is the same. What is there already stays, unless you say otherwise."""
     stop = stop_on_signals()
+    request = RestoreRequest(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        rename=tuple(map(_renamed, rename or ())),
+        existing=existing,
+        strategy=strategy,
+        confirm=confirm,
+    )
     with (
         Processes() as processes,
         closing(repository_at(repository, uri_file, key_file)) as opened,
@@ -58,40 +96,129 @@ def restore_backup(
         opened.open()
         manifest = opened.resolve(backup)
         opener = partial(_open, repository, database or manifest.database, uri_file, key_file)
-        with (
-            opener() as (target, _),
-            kept_for_reading(opened.store, now, f"restore of {manifest.backup_id}", stop, shown.warn),
-        ):
-            request = RestoreRequest(tuple(include or ()), tuple(exclude or ()))
-            crew = processes.crew(partial(restore_work, opener))
-            outcome = restore(request, manifest, opened, target, shown, stop, crew)
-            require_equal(outcome)
+        with opener() as (target, _):
+            if plan:
+                planned = plan_restore(request, manifest, opened, target)
+            else:
+                with kept_for_reading(opened.store, now, f"restore of {manifest.backup_id}", stop, shown.warn):
+                    crew = processes.crew(partial(restore_work, opener))
+                    outcome = restore(request, manifest, opened, target, shown, now, stop, crew=crew)
+                    require_equal(outcome)
+    if plan:
+        _show_plan(planned, json=json)
+    else:
+        _show_outcome(outcome, manifest, target.database, json=json)
+
+
+def _renamed(text: str) -> tuple[str, str]:
+    old, equals, new = text.partition("=")
+    if not (old and equals and new):
+        raise InvalidSpec(f"--rename {text!r} names no two collections.", hint="Give it as OLD=NEW.")
+    return old, new
+
+
+def _show_plan(plan: RestorePlan, *, json: bool) -> None:
+    if json:
+        print_json(_plan_as_json(plan))
+    else:
+        print_table(
+            ("COLLECTION", "INTO", "ACTION", "WAY", "DOCUMENTS", "SIZE", "THERE NOW"),
+            (
+                (
+                    one.name, one.target, one.action, str(one.way) if one.action != "skip" else "-",
+                    str(one.documents), human_bytes(one.bytes),
+                    "-" if one.existing_documents is None else str(one.existing_documents),
+                )
+                for one in plan.collections
+            ),
+        )  # fmt: skip
+        size = human_bytes(plan.bytes)
+        typer.echo(
+            f"\n{plan.documents} documents ({size}) into database {plan.database!r}. Strategy: {plan.strategy}. "
+            f"{plan.reason_for_strategy} Nothing was changed."
+        )
+    for warning in plan.warnings:
+        print_warning(warning)
+    for conflict in plan.conflicts:
+        print_warning(f"It would fail: {conflict}")
+    if plan.conflicts:
+        raise typer.Exit(InvalidInput.exit_code)
+
+
+def _show_outcome(outcome: RestoreOutcome, manifest: Manifest, database: str, *, json: bool) -> None:
     documents = sum(c.documents for c in outcome.collections)
     if json:
-        print_json(
-            {
-                "backupId": manifest.backup_id,
-                "database": target.database,
-                "documents": documents,
-                "logicalBytes": sum(c.bytes for c in outcome.collections),
-                "verified": True,
-                "collections": [
-                    {"name": c.name, "documents": c.documents, "bytes": c.bytes, "indexes": c.indexes}
-                    for c in outcome.collections
-                ],
-                "skipped": list(outcome.skipped),
-            }
-        )
+        print_json(_outcome_as_json(outcome, manifest, database))
     else:
         size = human_bytes(sum(c.bytes for c in outcome.collections))
+        proven = "each document of the backup is there" if outcome.merged else "compared, and equal to the backup"
         typer.echo(
             f"{manifest.backup_id}: {len(outcome.collections)} collections, {documents} documents ({size}) restored "
-            f"into {target.database!r}, compared, and equal to the backup"
+            f"into {database!r}, {proven}"
         )
+        for one in outcome.collections:
+            if one.merged:
+                done = one.merged
+                typer.echo(f"{one.name}: {done.inserted} inserted, {done.equal} equal, {done.different} different")
         for name in outcome.skipped:
             typer.echo(f"NOT restored: {name}: the backup does not hold it")
     if outcome.skipped:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def _outcome_as_json(outcome: RestoreOutcome, manifest: Manifest, database: str) -> dict[str, object]:
+    collections: list[dict[str, object]] = []
+    for one in outcome.collections:
+        told: dict[str, object] = {
+            "name": one.name, "documents": one.documents, "bytes": one.bytes, "indexes": one.indexes
+        }  # fmt: skip
+        if done := one.merged:
+            told["merged"] = {"inserted": done.inserted, "equal": done.equal, "different": done.different}
+        collections.append(told)
+    return {
+        "mode": "Apply",
+        "backupId": manifest.backup_id,
+        "database": database,
+        "strategy": outcome.strategy.value,
+        "documents": sum(c.documents for c in outcome.collections),
+        "logicalBytes": sum(c.bytes for c in outcome.collections),
+        "verified": True,
+        "proofSeconds": round(outcome.proof_seconds, 3),
+        "collections": collections,
+        "skipped": list(outcome.skipped),
+        "warnings": list(outcome.warnings),
+    }
+
+
+def _plan_as_json(plan: RestorePlan) -> dict[str, object]:
+    return {
+        "mode": "Plan",
+        "backupId": plan.backup_id,
+        "database": plan.database,
+        "strategy": plan.strategy.value,
+        "strategyReason": plan.reason_for_strategy,
+        "documents": plan.documents,
+        "logicalBytes": plan.bytes,
+        "indexes": plan.indexes,
+        "collections": [
+            {
+                "name": one.name,
+                "target": one.target,
+                "type": one.type,
+                "action": one.action.capitalize(),
+                "way": one.way.value,
+                "documents": one.documents,
+                "bytes": one.bytes,
+                "indexes": one.indexes,
+                "existingDocuments": one.existing_documents,
+                "problem": one.problem,
+            }
+            for one in plan.collections
+        ],
+        "conflicts": list(plan.conflicts),
+        "warnings": list(plan.warnings),
+        "kept": list(plan.kept),
+    }
 
 
 @contextmanager

@@ -23,10 +23,10 @@ from holdfast.processes import Processes
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
-from holdfast.services.apply_restore import restore
 from holdfast.services.back_up_before import BackUpBefore
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.read_segment import SegmentCrew, segment_work
+from holdfast.services.restore import restore
 from holdfast.services.restore_work import restore_work
 from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
 from holdfast.services.run_worker import Worker, WorkerTask

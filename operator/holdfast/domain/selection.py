@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from holdfast.domain.restoring import is_own
+
 BACKUP_COLLECTIONS = frozenset({"backupmetadatas", "backupdatas"})
 """Where the MongoDB store keeps backups. They are never backed up: a backup would hold all those before it."""
 
@@ -18,7 +20,7 @@ class Selection:
 
 def select(names: Iterable[str], include: Sequence[str] = (), exclude: Sequence[str] = ()) -> Selection:
     """Apply globs to the names that exist. No ``include`` means all."""
-    existing = [name for name in names if name not in BACKUP_COLLECTIONS]
+    existing = [name for name in names if name not in BACKUP_COLLECTIONS and not is_own(name)]
     chosen = tuple(name for name in existing if (not include or matches(name, include)) and not matches(name, exclude))
     missing = tuple(
         pattern

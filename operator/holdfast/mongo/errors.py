@@ -29,6 +29,8 @@ from holdfast.errors import (
 
 UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
+NAMESPACE_EXISTS = 48
+DUPLICATE_KEY = 11000
 COMMAND_NOT_SUPPORTED_ON_VIEW = 166
 # NamespaceNotFound, QueryPlanKilled, SnapshotUnavailable, CollectionUUIDMismatch: what a reader gets when a collection
 # goes, or when it came or changed its name after the cluster time.

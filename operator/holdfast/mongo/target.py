@@ -1,22 +1,30 @@
 """A database that is restored into, written raw."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.read_concern import ReadConcern
 
-from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable
+from holdfast.domain.privileges import Privilege
+from holdfast.domain.restoring import STATE
+from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable, TargetNotEmpty
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, Document
-from holdfast.mongo.errors import translate
+from holdfast.mongo.disk import free_bytes
+from holdfast.mongo.errors import DUPLICATE_KEY, NAMESPACE_EXISTS, translate
 from holdfast.mongo.source import MongoSource
-from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, CollectionType, KeyRange, ServerInfo
+from holdfast.mongo.wire import find
+from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, CollectionType, Estimate, KeyRange, ServerInfo
 from holdfast.repository.documents import elements
 
+_MAJORITY, _MAJORITY_READ = WriteConcern("majority", wtimeout=60_000), ReadConcern("majority")
+_KEYS_AT_ONCE = 1_000
 _BATCH_DOCUMENTS = 5_000
 _BATCH_BYTES = 12 * 1024 * 1024
 _TIMESTAMP = 0x11
@@ -30,18 +38,36 @@ class MongoTarget:
         self.database = database
         self._client, self._origin = client, origin
         self._db = client.get_database(database, write_concern=WriteConcern(w=1))
+        self._notes = client.get_database(database, write_concern=_MAJORITY, read_concern=_MAJORITY_READ)[STATE]
         self._reader = MongoSource(client, database, origin=origin)
 
     def server(self) -> ServerInfo:
         return self._reader.server()
 
-    def existing(self) -> set[str]:
+    def identities(self) -> dict[str, bytes | None]:
         with self._translated(f"Listing the collections of {self.database!r}"):
-            return set(self._db.list_collection_names())
+            found = {entry["name"]: entry.get("info", {}).get("uuid") for entry in self._db.list_collections()}
+        identities = {name: found.get(BUCKETS + name, uuid) for name, uuid in found.items()}
+        return {name: bytes(uuid) if uuid else None for name, uuid in identities.items()}
+
+    def estimate(self, collection: CollectionInfo) -> Estimate:
+        return self._reader.estimate(collection)
+
+    def free_bytes(self) -> int | None:
+        with self._translated("Asking for the room on the disk"):
+            return free_bytes(self._db)
+
+    def privileges(self) -> Sequence[Privilege] | None:
+        with self._translated("Asking for the user's privileges"):
+            reply = self._client.admin.command({"connectionStatus": 1, "showPrivileges": True})
+        who = reply["authInfo"]
+        return (
+            [_privilege(entry) for entry in who["authenticatedUserPrivileges"]] if who["authenticatedUsers"] else None
+        )
 
     def create(self, name: str, options: bytes, kind: CollectionType) -> None:
         del kind  # the options say it: viewOn, timeseries
-        with self._translated(f"Creating {name!r} in {self.database!r}"):
+        with self._translated(f"Creating {name!r} in {self.database!r}"), self._not_taken(name):
             # One level is decoded, so that the command can be extended; the values stay raw.
             self._db.command({"create": name, **RawBSONDocument(options)})
 
@@ -49,11 +75,16 @@ class MongoTarget:
         with self._translated(f"Dropping {name!r} in {self.database!r}"):
             self._db.drop_collection(name)
 
-    def insert(self, collection: CollectionInfo, documents: Sequence[bytes]) -> None:
-        name = collection.name
-        into = self._db.get_collection(BUCKETS + name if collection.type == "timeseries" else name)
+    def rename(self, name: str, to: str, *, replace: bool) -> None:
+        with self._translated(f"Renaming {name!r} to {to!r} in {self.database!r}"), self._not_taken(to):
+            source, target = (f"{self.database}.{one}" for one in (name, to))
+            self._client.admin.command({"renameCollection": source, "to": target, "dropTarget": replace})
+
+    def insert(self, collection: CollectionInfo, documents: Sequence[bytes], *, only_missing: bool = False) -> int:
+        name, inserted = collection.name, 0
+        into = self._db.get_collection(_data_name(collection))
         # Documents may be older than the validator. To pass it by is a right of its own, asked for only where needed.
-        bypass = any(field == b"validator" for _, field, _, _ in elements(collection.options))
+        bypass = has_validator(collection.options)
         with self._translated(f"Inserting into {name!r} in {self.database!r}"):
             for batch in _batches(documents):
                 # The command itself: the driver's own way around it takes as long as the server does.
@@ -66,14 +97,30 @@ class MongoTarget:
                         "writeConcern": {"w": 1},
                     }
                 )
-                if failed := reply.get("writeErrors"):
+                errors = reply.get("writeErrors", ())
+                failed = [error for error in errors if not (only_missing and error.get("code") == DUPLICATE_KEY)]
+                if failed:
                     raise CollectionFailed(
                         f"The server refused {len(failed)} documents of collection {name!r}; the first: "
                         f"{failed[0].get('errmsg', '')[:200]}"
                     )
-                if reply["n"] != len(batch):
+                if reply["n"] + len(errors) != len(batch):
                     raise CollectionFailed(f"The server took {reply['n']} of {len(batch)} documents of {name!r}.")
-                _mend_zero_timestamps(into, batch, bypass=bypass)
+                there_already = {error["index"] for error in errors}
+                new = [one for index, one in enumerate(batch) if index not in there_already] if errors else batch
+                _mend_zero_timestamps(into, new, bypass=bypass)
+                inserted += len(new)
+        return inserted
+
+    def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
+        found: list[bytes] = []
+        with self._translated(f"Reading collection {collection.name!r}"), self._client.start_session() as session:
+            for start in range(0, len(documents), _KEYS_AT_ONCE):
+                keys = [RawBSONDocument(one)["_id"] for one in documents[start : start + _KEYS_AT_ONCE]]
+                command = {"find": _data_name(collection), "filter": {"_id": {"$in": keys}}}
+                for batch in find(self._db, session, command, self._client.read_preference):
+                    found += batch
+        return found
 
     def create_indexes(self, name: str, options: bytes, indexes: Sequence[bytes]) -> None:
         simple_by_default = "collation" not in RawBSONDocument(options)
@@ -95,6 +142,32 @@ class MongoTarget:
         with self._translated(f"Listing the collections of {self.database!r}"):
             return list_collections(self._db, self._client.read_preference)
 
+    def notes(self) -> dict[str, dict[str, str]]:
+        with self._translated(f"Reading {STATE!r} in {self.database!r}"):
+            return {str(one.pop("_id")): one for one in self._notes.find()}
+
+    def write_note(self, key: str, note: Mapping[str, str]) -> None:
+        with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
+            self._notes.replace_one({"_id": key}, dict(note), upsert=True)
+
+    def replace_note(self, key: str, before: Mapping[str, str] | None, note: Mapping[str, str]) -> bool:
+        with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
+            if before is not None:
+                return self._notes.replace_one({"_id": key, **before}, dict(note)).matched_count == 1
+            try:
+                self._notes.insert_one({"_id": key, **note})
+            except DuplicateKeyError:
+                return False
+            return True
+
+    def delete_note(self, key: str) -> None:
+        with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
+            self._notes.delete_one({"_id": key})
+
+    def drop_notes(self) -> None:
+        with self._translated(f"Dropping {STATE!r} in {self.database!r}"):
+            self._notes.drop()
+
     def can_divide(self, collection: CollectionInfo) -> bool:
         return self._reader.can_divide(collection)
 
@@ -110,6 +183,18 @@ class MongoTarget:
         self._client.close()
 
     @contextmanager
+    def _not_taken(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OperationFailure as error:
+            if error.code != NAMESPACE_EXISTS:
+                raise
+            raise TargetNotEmpty(
+                f"Collection {name!r} of database {self.database!r} appeared while it was restored into.",
+                hint="Find out who made it, and stop them meanwhile; it was left as it is.",
+            ) from error
+
+    @contextmanager
     def _translated(self, action: str) -> Iterator[None]:
         try:
             with translate(self._origin, SourceUnavailable, action):
@@ -118,6 +203,25 @@ class MongoTarget:
             raise NotAuthorized(
                 error.message, hint=f"Give the user the role readWrite on {self.database!r}, or `restore` on admin."
             ) from error
+
+
+def has_validator(options: bytes) -> bool:
+    return any(field == b"validator" for _, field, _, _ in elements(options))
+
+
+def _data_name(collection: CollectionInfo) -> str:
+    return BUCKETS + collection.name if collection.type == "timeseries" else collection.name
+
+
+def _privilege(entry: Document) -> Privilege:
+    resource, actions = entry["resource"], frozenset(entry["actions"])
+    if resource.get("anyResource"):
+        return Privilege("", None, actions)
+    if "system_buckets" in resource:
+        return Privilege(resource.get("db", ""), BUCKETS + resource["system_buckets"], actions)
+    if "db" not in resource:  # the whole cluster: no collection is meant
+        return Privilege("", "", frozenset())
+    return Privilege(resource["db"], resource["collection"], actions)
 
 
 def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:

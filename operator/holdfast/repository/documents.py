@@ -12,6 +12,7 @@ from holdfast.errors import DamagedBackup
 _INT32 = Struct("<i")
 _MINIMUM_SIZE = 5
 _OBJECT_ID = 0x07
+_TEXT = 0x02
 _ID_NAME = b"_id\0"
 
 
@@ -90,6 +91,24 @@ def id_bytes(document: bytes) -> bytes:
     for kind, name, start, end in elements(document):
         if name == b"_id":
             return bytes((kind,)) + document[start:end]
+    return document
+
+
+def text_field(document: bytes, name: str) -> str | None:
+    """The value of a top-level string."""
+    for kind, found, start, end in elements(document):
+        if kind == _TEXT and found == name.encode():
+            return document[start + 4 : end - 1].decode(errors="replace")
+    return None
+
+
+def with_text_field(document: bytes, name: str, value: str) -> bytes:
+    """The document with another value in a top-level string that it has; nothing else of it is touched."""
+    text = value.encode() + b"\0"
+    for kind, found, start, end in elements(document):
+        if kind == _TEXT and found == name.encode():
+            body = document[4:start] + _INT32.pack(len(text)) + text + document[end:]
+            return _INT32.pack(len(body) + 4) + body
     return document
 
 

@@ -13,22 +13,49 @@ from holdfast.repository.documents import elements
 
 _STRING = 0x02
 _SINCE = {
-    b"clusteredIndex": "a clustered collection needs MongoDB 5.3 or newer",
-    b"timeseries": "a time-series collection needs MongoDB 5.0 or newer",
-    b"changeStreamPreAndPostImages": "pre- and post-images need MongoDB 6.0 or newer",
-    b"encryptedFields": "Queryable Encryption needs MongoDB 7.0 or newer, and the keys of its key vault",
+    b"clusteredIndex": ((5, 3), "a clustered collection needs MongoDB 5.3 or newer"),
+    b"timeseries": ((5, 0), "a time-series collection needs MongoDB 5.0 or newer"),
+    b"changeStreamPreAndPostImages": ((6, 0), "pre- and post-images need MongoDB 6.0 or newer"),
+    b"encryptedFields": ((7, 0), "Queryable Encryption needs MongoDB 7.0 or newer, and the keys of its key vault"),
 }
+_HAYSTACK_UNTIL, _COMPOUND_WILDCARD_SINCE = (4, 4), (7, 0)
 
 
 def notes_on(collection: CollectionInfo) -> tuple[str, ...]:
     """What to know before the collection is restored into another version of the server. Empty as a rule."""
-    found = [_SINCE[name] for _, name, _, _ in elements(collection.options) if name in _SINCE]
+    return tuple(dict.fromkeys(text for _, _, text in _limits(collection)))
+
+
+def refused_by(collection: CollectionInfo, version: tuple[int, int]) -> tuple[str, ...]:
+    """Why a server of this version cannot take the collection. Empty if it can."""
+    limits = _limits(collection)
+    return tuple(dict.fromkeys(text for since, until, text in limits if not since <= version <= until))
+
+
+def version_of(text: str) -> tuple[int, int]:
+    """Such as ``(6, 0)`` of ``6.0.5``; ``(0, 0)`` where a dump did not say."""
+    try:
+        major, minor = text.split(".")[:2]
+        return int(major), int(minor)
+    except ValueError:
+        return 0, 0
+
+
+_Limit = tuple[tuple[int, int], tuple[int, int], str]
+"""First and last version that take it, and the words for it."""
+_ANY, _NONE = (10**6, 0), (0, 0)
+
+
+def _limits(collection: CollectionInfo) -> Iterator[_Limit]:
+    for _, name, _, _ in elements(collection.options):
+        if name in _SINCE:
+            since, text = _SINCE[name]
+            yield since, _ANY, text
     for index in collection.indexes:
-        found += _index_notes(index)
-    return tuple(dict.fromkeys(found))
+        yield from _index_limits(index)
 
 
-def _index_notes(index: bytes) -> Iterator[str]:
+def _index_limits(index: bytes) -> Iterator[_Limit]:
     parts = {name: index[start:end] for _, name, start, end in elements(index)}
     title = parts.get(b"name", b"\0\0\0\0\0")[4:-1].decode(errors="replace")
     try:
@@ -37,6 +64,7 @@ def _index_notes(index: bytes) -> Iterator[str]:
     except (KeyError, DamagedBackup):
         return
     if any(kind == b"geoHaystack" for _, kind in fields):
-        yield f"index {title!r} is a geoHaystack index, which MongoDB 5.0 and newer refuse"
+        yield _NONE, _HAYSTACK_UNTIL, f"index {title!r} is a geoHaystack index, which MongoDB 5.0 and newer refuse"
     if len(fields) > 1 and any(name.endswith(b"$**") for name, _ in fields):
-        yield f"index {title!r} is a compound wildcard index, which needs MongoDB 7.0 or newer"
+        text = f"index {title!r} is a compound wildcard index, which needs MongoDB 7.0 or newer"
+        yield _COMPOUND_WILDCARD_SINCE, _ANY, text

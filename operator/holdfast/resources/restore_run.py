@@ -244,8 +244,11 @@ class VerificationStatus(Status):
     """What came of the comparison with the backup."""
 
     result: Annotated[
-        Literal["Equal", "Different"],
-        Field(description="Equal: every count, hash, index and option is that of the backup."),
+        Literal["Equal", "Present", "Different"],
+        Field(
+            description="Equal: every count, hash, index and option is that of the backup. Present: after a merge, "
+            "every document of the backup is there, in whatever form."
+        ),
     ]
     collections: Annotated[int | None, Field(description="Collections that were compared.", ge=0)] = None
     documents: Annotated[int | None, Field(description="Documents that were compared.", ge=0)] = None

@@ -1,55 +1,65 @@
-"""Restore a backup into a database that has nothing in its way, and prove that it is what was backed up.
+"""Restore a backup as planned, into a database that nobody else restores into, and prove that it is what was backed up.
 
-Order: every chunk is known to be there → collections → documents → indexes → TTL indexes, so that nothing expires
-before it was compared → views.
+Order: nothing is in the way, and every chunk is known to be there → what is swapped is made ready aside and proven →
+what it replaces is backed up → what cannot be swapped is replaced → the rest is renamed into place → views → the
+catalogue is compared. Up to the backup of what is replaced, nobody sees a change.
+
+May be killed anywhere. The notes in the target tell the next attempt what is its own: it starts anew before the first
+change that anybody sees, and goes on after it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from threading import Event
 
-from holdfast.domain.selection import matches
-from holdfast.errors import BackupNotFound, CollectionFailed, DamagedBackup, HoldfastError, TargetNotEmpty
-from holdfast.ports import Advance, CollectionInfo, Estimate, Progress, Target
-from holdfast.repository.chunks import HASH_MODULUS
-from holdfast.repository.documents import elements, unordered
+from holdfast.domain.restoring import Strategy
+from holdfast.errors import CollectionFailed, DamagedBackup, HoldfastError, TargetBusy, TargetNotEmpty
+from holdfast.ports import Clock, Progress, Target
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.crew import Alone
-from holdfast.services.divide import divide
-from holdfast.services.restore_work import Insertion, Reading, RestoreCrew, RestoreTask, Sum, worker
+from holdfast.services.load import Loader, compare_catalogue
+from holdfast.services.merge import Merged, merge
+from holdfast.services.plan_restore import Chosen, Decision, RestorePlan, RestoreRequest, decide
+from holdfast.services.restore_notes import Notes, token_of
+from holdfast.services.restore_work import RestoreCrew
+from holdfast.services.target_lease import Lease, leased
 from holdfast.services.verify import verify
 
-WORTH_A_CREW = 32 * 1024 * 1024
-"""Raw bytes. Less is written before other processes have connected."""
-_CHUNKS_AT_ONCE = 4
-
-
-@dataclass(frozen=True)
-class RestoreRequest:
-    """Which collections of a backup, as names or globs; no ``include`` means all."""
-
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+BeforeReplacing = Callable[[RestorePlan], None]
 
 
 @dataclass(frozen=True)
 class RestoredCollection:
+    """``name``: in the target. ``merged``: what became of its documents where others were there already."""
+
     name: str
     documents: int
     bytes: int
     indexes: int
+    merged: Merged | None = None
 
 
 @dataclass(frozen=True)
 class RestoreOutcome:
-    """``problems`` is empty when every collection was compared and found equal to the backup."""
+    """``problems`` is empty when every collection was compared and found equal to the backup.
+
+    A merge is good when every document of the backup is there; those that differ are told in ``warnings``.
+    """
 
     collections: tuple[RestoredCollection, ...]
     skipped: tuple[str, ...]
     """Collections that the backup itself could not read, and so cannot give back."""
     problems: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    strategy: Strategy = Strategy.DIRECT
+    proof_seconds: float = 0.0
+    """What the comparison of the documents took, of the whole."""
+
+    @property
+    def merged(self) -> bool:
+        """Whether it was added to what was there: equal to the backup is then only what was restored as new."""
+        return any(one.merged for one in self.collections)
 
 
 def restore(
@@ -58,171 +68,226 @@ def restore(
     repository: Repository,
     target: Target,
     progress: Progress,
+    clock: Clock,
     stop: Event,
+    *,
+    before_replacing: BeforeReplacing | None = None,
     crew: RestoreCrew | None = None,
 ) -> RestoreOutcome:
-    """Given a committed backup and a target without collections of the same names, write and compare them.
+    """Given a committed backup and what is wanted of it, do it and compare.
 
-    ``crew`` does the work on all but a small backup; it works on the same repository and target.
+    ``before_replacing`` is called before anything that is seen is dropped or replaced. ``crew`` does the work on all
+    but a small backup; it works on the same repository and target.
 
-    Raises: BackupNotFound if the selection is empty, TargetNotEmpty before anything is written, DamagedBackup if a
-    chunk is missing (before anything is written) or proves damaged, CollectionFailed for any refused write,
-    Unavailable, Interrupted.
+    Raises before anything is written: BackupNotFound, InvalidSpec, TargetNotEmpty, NotAuthorized, StoreFull,
+    DamagedBackup if a chunk is missing. Later: DamagedBackup if one proves damaged, TargetNotEmpty if a collection
+    appeared meanwhile, CollectionFailed for any refused write and for what was made ready and proved different,
+    TargetBusy while another restore is at work there, Unavailable, Interrupted.
     """
-    wanted = [
-        c
-        for c in manifest.collections
-        if (not request.include or matches(c.name, request.include)) and not matches(c.name, request.exclude)
-    ]
-    chosen = [c for c in wanted if not c.error]
-    if not chosen:
-        raise BackupNotFound(
-            f"Backup {manifest.backup_id} has no collection to restore that was asked for.",
-            hint="`holdfast show` lists what it holds.",
-        )
-    _require_room_for(chosen, target)
-    report = verify(repository, manifest.model_copy(update={"collections": tuple(chosen)}), stop=stop)
-    if report.problems:
+    token = token_of(request.token, manifest.backup_id, target.database)
+    if not Notes(target, token).done:
+        decide(request, manifest, target).require_possible()
+    with leased(target, f"the restore of backup {manifest.backup_id}", stop) as lease:
+        notes, decision = Notes(target, token), decide(request, manifest, target)
+        if notes.done:
+            notes.clear()
+            return _outcome(decision)
+        decision.require_possible()
+        _require_chunks(decision, manifest, repository, stop)
+        for warning in decision.plan.warnings:
+            progress.warn(warning)
+        work = _Restore(decision, manifest, repository, target, progress, stop, crew, lease, notes)
+        return work.run(clock, before_replacing)
+
+
+def _require_chunks(decision: Decision, manifest: Manifest, repository: Repository, stop: Event) -> None:
+    names = {one.plan.name for one in decision.chosen}
+    needed = manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in names)})
+    if problems := verify(repository, needed, stop=stop).problems:
         raise DamagedBackup(
-            f"Backup {manifest.backup_id} cannot be restored: {' '.join(report.problems[:3])}",
+            f"Backup {manifest.backup_id} cannot be restored: {' '.join(problems[:3])}",
             hint="Nothing was written. Restore another backup.",
         )
-    progress.phase("Running")
-    # The largest first: its indexes take longest to build, and that goes on beside all the rest.
-    stored = sorted((c for c in chosen if c.type != "view"), key=lambda c: -c.logical_bytes)
-    for collection in stored:
-        target.create(collection.name, collection.options, collection.type)
-    small = sum(c.logical_bytes for c in stored) < WORTH_A_CREW
-    loader = _Loader(
-        repository, target, progress, stop, Alone(worker(target, repository)) if small or not crew else crew
-    )
-    problems = loader.load(stored)
-    for collection in stored:
-        target.create_indexes(collection.name, collection.options, [i for i in collection.indexes if _expires(i)])
-    # A view may be created before the view that it looks at: the server resolves it when it is read.
-    for view in (c for c in chosen if c.type == "view"):
-        target.create(view.name, view.options, "view")
-    target.settle()
-    problems += _compare_catalogue(chosen, target, ordered=manifest.imported is None)
+
+
+def _outcome(decision: Decision, merged: Mapping[str, Merged] | None = None) -> RestoreOutcome:
+    """That all is as it was planned."""
+    done = merged or {}
     return RestoreOutcome(
-        collections=tuple(RestoredCollection(c.name, c.documents, c.logical_bytes, len(c.indexes)) for c in chosen),
-        skipped=tuple(c.name for c in wanted if c.error),
-        problems=tuple(problems),
+        collections=tuple(
+            RestoredCollection(
+                one.plan.target, one.plan.documents, one.plan.bytes, one.plan.indexes, done.get(one.plan.target)
+            )
+            for one in decision.chosen
+        ),
+        skipped=tuple(one.name for one in decision.plan.collections if one.action == "skip"),
+        problems=(),
+        warnings=tuple(warning for one in done.values() for warning in one.warnings),
+        strategy=decision.plan.strategy,
     )
 
 
-def _require_room_for(chosen: Sequence[CollectionRecord], target: Target) -> None:
-    in_the_way = sorted(target.existing() & {c.name for c in chosen})
-    if in_the_way:
-        raise TargetNotEmpty(
-            f"Database {target.database!r} has {', '.join(repr(name) for name in in_the_way[:10])} already. "
-            "Nothing was written.",
-            hint="Restore into another database with --database, or remove these first.",
-        )
-
-
-class _Loader:
-    """Loads collections and reads them again, and builds their indexes meanwhile."""
+class _Restore:
+    """One attempt, under the target's lease."""
 
     def __init__(
-        self, repository: Repository, target: Target, progress: Progress, stop: Event, crew: RestoreCrew
+        self,
+        decision: Decision,
+        manifest: Manifest,
+        repository: Repository,
+        target: Target,
+        progress: Progress,
+        stop: Event,
+        crew: RestoreCrew | None,
+        lease: Lease,
+        notes: Notes,
     ) -> None:
-        self._repository, self._target, self._progress, self._stop = repository, target, progress, stop
-        self._crew = crew
+        self._decision = decision
+        self._plan, self._manifest, self._target, self._progress = decision.plan, manifest, target, progress
+        self._repository, self._stop, self._lease, self._notes = repository, stop, lease, notes
+        self._ordered = manifest.imported is None
+        self._loader = Loader(repository, target, progress, stop, crew, created=self._note_created, check=lease.check)
+        fresh = [one for one in decision.chosen if one.plan.action != "merge"]
+        self._chosen = decision.chosen
+        self._fresh = [one.record for one in fresh]
+        self._merges = [one for one in decision.chosen if one.plan.action == "merge"]
+        self._views = [one.record for one in fresh if one.plan.type == "view"]
+        self._swaps = [one for one in fresh if one.plan.way is Strategy.SWAP]
+        self._directs = [one.record for one in fresh if one.plan.way is Strategy.DIRECT and one.plan.type != "view"]
+        self._title_of_place: dict[str, str] = {}
 
-    def load(self, stored: Sequence[CollectionRecord]) -> list[str]:
-        """Insert all documents, build all indexes but those that let documents expire, and return how the collections
-        in the target differ from the backup."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexes") as builder:
-            builds = self._insert(stored, builder)
-            self._progress.phase("Verifying")
-            problems = list(self._compare(stored))
-            for build in builds:
-                build.result()
-        return problems
+    def run(self, clock: Clock, before_replacing: BeforeReplacing | None) -> RestoreOutcome:
+        notes, plan = self._notes, self._plan
+        notes.drop_dead()
+        notes.begin(self._manifest.backup_id, plan.strategy.value, clock())
+        self._progress.phase("Running")
+        if self._swaps and not notes.replacing:
+            self._prepare()
+        try:
+            if before_replacing and plan.replaced:
+                before_replacing(plan)
+            self._lease.check()
+            if self._swaps and not notes.replacing:
+                self._require_nothing_new()
+        except HoldfastError as error:
+            if not notes.replacing:
+                self._forget(error)
+            raise
+        notes.begin_replacing()
+        problems = self._load_directly()
+        merged = {one.plan.target: self._merge(one) for one in self._merges}
+        self._rename_into_place()
+        self._create_views()
+        self._target.settle()
+        titles = {record.name: record.name for record in self._fresh}
+        problems += compare_catalogue(self._fresh, self._target, titles, ordered=self._ordered)
+        problems += [problem for one in merged.values() for problem in one.problems]
+        if not problems:
+            notes.finish()
+        done = _outcome(self._decision, merged)
+        return replace(done, problems=tuple(problems), proof_seconds=self._loader.proof_seconds)
 
-    def _insert(self, stored: Sequence[CollectionRecord], builder: Executor) -> list[Future[None]]:
-        records = {c.name: c for c in stored}
-        missing = {c.name: c.chunks for c in stored}
-        steps: dict[RestoreTask, Sum] = {}
-        total_documents, total_bytes = sum(c.documents for c in stored), sum(c.logical_bytes for c in stored)
+    # --- aside -------------------------------------------------------------------------------------------------------
 
-        def advanced(task: RestoreTask, step: Sum) -> None:
-            steps[task] = step
-            documents, size = sum(s.documents for s in steps.values()), sum(s.bytes for s in steps.values())
-            self._progress.advance(Advance(task.collection.name, documents, size, 0, total_documents, total_bytes))
+    def _prepare(self) -> None:
+        """Make ready, in scratch collections, what will be renamed into place."""
+        notes = self._notes
+        notes.drop_scratch()
+        records, titles = [], {}
+        for one in self._swaps:
+            name, scratch = one.plan.target, notes.scratch(one.plan.target)
+            notes.make(name, scratch, None)
+            records.append(one.record.model_copy(update={"name": scratch}))
+            titles[scratch] = name
+        self._title_of_place = titles
+        try:
+            problems = self._loader.load(records, titles)
+            problems += compare_catalogue(records, self._target, titles, ordered=self._ordered)
+            if problems:
+                raise CollectionFailed(" ".join(problems[:10]), hint="Try again, or restore another backup.")
+        except HoldfastError as error:
+            self._forget(error)
+            raise _untouched(error, titles) from error
 
-        builds = [builder.submit(self._build, c) for c in stored if not c.chunks]
-        tasks = (task for collection in stored for task in self._insertions(collection))
-        for task, result in self._crew.work(tasks, advanced, self._stop):
-            if isinstance(result, HoldfastError):
-                raise result
-            if isinstance(task, Insertion):
-                name = task.collection.name
-                missing[name] -= len(task.chunks)
-                if not missing[name]:
-                    builds.append(builder.submit(self._build, records[name]))
-        return builds
+    def _require_nothing_new(self) -> None:
+        there = self._target.identities()
+        new = {one.plan.target for one in self._swaps if one.plan.action == "create"}
+        appeared = sorted(name for name in new & set(there) if not self._notes.is_made(name, there[name]))
+        if appeared:
+            raise TargetNotEmpty(
+                f"{', '.join(map(repr, appeared[:10]))} appeared in database {self._target.database!r} during the "
+                "restore. The target is as it was.",
+                hint="Find out who made it, and stop them meanwhile.",
+            )
 
-    def _compare(self, stored: Sequence[CollectionRecord]) -> Iterator[str]:
-        """How the collections in the target differ from the backup."""
-        catalogue = {c.name: c for c in self._target.catalogue()}
-        sums = {c.name: [0, 0] for c in stored}
-        for task, result in self._crew.work(self._readings(stored, catalogue), lambda *_: None, self._stop):
-            if isinstance(result, HoldfastError):
-                raise result
-            sums[task.collection.name][0] += result.documents
-            sums[task.collection.name][1] += result.document_hash
-        for collection in stored:
-            count, total = sums[collection.name]
-            if collection.name not in catalogue:
-                yield f"Collection {collection.name!r} is not in the target after the restore."
-            elif count != collection.documents:
-                yield f"Collection {collection.name!r} has {count} documents; the backup has {collection.documents}."
-            elif f"{total % HASH_MODULUS:064x}" != collection.document_hash:
-                yield f"Collection {collection.name!r} has other documents than the backup."
+    def _forget(self, error: HoldfastError) -> None:
+        """Nobody has seen anything yet: leave nothing behind."""
+        if isinstance(error, TargetBusy):
+            return  # what is there may be another attempt's by now
+        with suppress(HoldfastError):  # the next attempt, or the next restore, does it
+            self._notes.drop_scratch()
+            self._notes.clear()
 
-    def _insertions(self, collection: CollectionRecord) -> Iterator[Insertion]:
-        refs = list(self._repository.chunk_refs(collection))
-        # The order of a capped collection is part of it.
-        step = len(refs) if collection.capped else _CHUNKS_AT_ONCE
-        for first in range(0, len(refs), step or 1):
-            part = refs[first : first + step]
-            yield Insertion(collection.info, tuple(ref.id for ref in part), sum(ref.documents for ref in part))
+    # --- in place ----------------------------------------------------------------------------------------------------
 
-    def _readings(
-        self, stored: Sequence[CollectionRecord], catalogue: Mapping[str, CollectionInfo]
-    ) -> Iterator[RestoreTask]:
-        for collection in stored:
-            if info := catalogue.get(collection.name):
-                estimate = Estimate(collection.documents, collection.logical_bytes)
-                last = self._repository.chunk_refs(collection)
-                for keys in divide(self._target, info, None, last, estimate, further=self._crew.size > 1):
-                    yield Reading(info, keys)
+    def _load_directly(self) -> list[str]:
+        if not self._directs:
+            return []
+        self._drop_what_is_replaced(self._directs)
+        return self._loader.load(self._directs, {record.name: record.name for record in self._directs})
 
-    def _build(self, collection: CollectionRecord) -> None:
-        indexes = [index for index in collection.indexes if not _expires(index)]
-        self._target.create_indexes(collection.name, collection.options, indexes)
+    def _merge(self, one: Chosen) -> Merged:
+        merged = merge(one.record, self._repository, self._target, self._progress, self._stop, self._lease.check)
+        for warning in merged.warnings:
+            self._progress.warn(warning)
+        return merged
+
+    def _rename_into_place(self) -> None:
+        if not self._swaps:
+            return
+        there = self._target.identities()
+        plain = {c.name for c in self._target.catalogue() if c.type == "collection"}
+        replaced = set(self._plan.replaced)
+        for one in self._swaps:
+            name, scratch = one.plan.target, self._notes.scratch(one.plan.target)
+            self._lease.check()
+            if self._notes.is_made(name, there.get(name)):
+                continue  # an earlier attempt was here
+            if not self._notes.is_made(name, there.get(scratch)):
+                raise CollectionFailed(
+                    f"What was made ready for {name!r} is gone from database {self._target.database!r}.",
+                    hint="Somebody dropped it. Restore once more.",
+                )
+            if name in replaced and name in there and name not in plain:
+                self._target.drop(name)  # a view or a time-series collection cannot be renamed over
+            self._target.rename(scratch, name, replace=name in replaced and name in plain)
+
+    def _create_views(self) -> None:
+        # A view may be created before the view that it looks at: the server resolves it when it is read.
+        if self._views:
+            self._drop_what_is_replaced(self._views)
+        for view in self._views:
+            self._target.create(view.name, view.options, "view")
+
+    def _drop_what_is_replaced(self, records: Sequence[CollectionRecord]) -> None:
+        """And what an earlier attempt made. Anything else came meanwhile, and creating it fails."""
+        droppable = set(self._plan.replaced) | self._notes.ours(self._target.catalogue())
+        for record in records:
+            if record.name in droppable:
+                self._target.drop(record.name)
+            self._notes.make(record.name, record.name, None)
+
+    def _note_created(self, record: CollectionRecord) -> None:
+        title = self._title_of_place.get(record.name, record.name)
+        self._notes.make(title, record.name, self._target.identities().get(record.name))
 
 
-def _expires(index: bytes) -> bool:
-    return any(name == b"expireAfterSeconds" for _, name, _, _ in elements(index))
-
-
-def _compare_catalogue(chosen: Sequence[CollectionRecord], target: Target, *, ordered: bool) -> Iterator[str]:
-    """``ordered``: whether the backup has the fields of options in the order that the server gave them. A dump may not:
-    mongodump 100.6 shuffles them, and the server puts them back into its own order.
-    """
-    catalogue = {c.name: c for c in target.catalogue()}
-    for collection in chosen:
-        info = catalogue.get(collection.name)
-        if info is None:
-            yield f"{collection.type.capitalize()} {collection.name!r} is not in the target after the restore."
-            continue
-        if info.options != collection.options and (ordered or unordered(info.options) != unordered(collection.options)):
-            yield f"{collection.type.capitalize()} {collection.name!r} has other options than in the backup."
-        if sorted(info.indexes) != sorted(collection.indexes):
-            yield f"Collection {collection.name!r} has other indexes than in the backup."
+def _untouched(error: HoldfastError, titles: Mapping[str, str]) -> HoldfastError:
+    """The error in terms of what is restored: nobody knows the scratch collections."""
+    message = error.message
+    for scratch, name in titles.items():
+        message = message.replace(scratch, name)
+    return type(error)(f"{message} The target is as it was.", hint=error.hint)
 
 
 def require_equal(outcome: RestoreOutcome) -> None:

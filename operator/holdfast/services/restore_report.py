@@ -59,7 +59,7 @@ def outcome_facts(outcome: RestoreOutcome) -> dict[str, Any]:
         "documents": documents,
         "logicalBytes": sum(one.bytes for one in outcome.collections),
         "verification": {
-            "result": "Different" if outcome.problems else "Equal",
+            "result": "Different" if outcome.problems else "Present" if outcome.merged else "Equal",
             "collections": len(outcome.collections),
             "documents": documents,
             "differences": list(texts(outcome.problems)),
@@ -85,10 +85,17 @@ def outcome_text(database: str, outcome: RestoreOutcome) -> str:
         told = " ".join(outcome.problems[:5])
         return f"What was restored into database {database!r} is not what was backed up. Do not use it. {told}"
     documents, size = sum(one.documents for one in outcome.collections), sum(one.bytes for one in outcome.collections)
-    text = (
-        f"{len(outcome.collections)} collections with {documents} documents ({human_bytes(size)}) were restored into "
-        f"database {database!r}, compared, and are equal to the backup."
+    proof = (
+        f"merged into database {database!r}: each document of the backup is there."
+        if outcome.merged
+        else f"restored into database {database!r}, compared, and are equal to the backup."
     )
+    text = f"{len(outcome.collections)} collections with {documents} documents ({human_bytes(size)}) were {proof}"
+    for one in outcome.collections[:20]:
+        if merged := one.merged:
+            text += (
+                f" {one.name}: {merged.inserted} inserted, {merged.equal} equal, {merged.different} different and left."
+            )
     if outcome.skipped:
         text += f" NOT restored, because the backup does not hold them: {', '.join(outcome.skipped[:20])}."
     return text

@@ -15,12 +15,13 @@ from typing import Any
 from bson.binary import Binary
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
 from holdfast.errors import DamagedBackup, NotAuthorized, StoreUnavailable
-from holdfast.mongo.errors import UNAUTHORIZED, translate
+from holdfast.mongo.disk import free_bytes
+from holdfast.mongo.errors import translate
 from holdfast.ports import Labels
 from holdfast.stores.patience import patiently
 
@@ -118,14 +119,7 @@ class MongoStore:
 
     def free_bytes(self) -> int | None:
         with self._reading():
-            try:
-                stats = self._database.command("dbStats")
-            except OperationFailure as error:
-                if error.code == UNAUTHORIZED:
-                    return None  # a user that may only read and write collections cannot ask
-                raise
-        total, used = stats.get("fsTotalSize"), stats.get("fsUsedSize")
-        return int(total - used) if total and used is not None else None
+            return free_bytes(self._database)
 
     def close(self) -> None:
         self._client.close()
