@@ -84,6 +84,14 @@ def _worker_backup() -> None:
     worker_backup()
 
 
+@worker.command("prune")
+def _worker_prune() -> None:
+    """Remove what the rule of this pod's policy does not keep."""
+    from holdfast.cli.worker import worker_prune
+
+    worker_prune()
+
+
 @worker.command("restore")
 def _worker_restore() -> None:
     """Do the restore that this pod was started for."""

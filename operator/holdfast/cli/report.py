@@ -23,7 +23,6 @@ def backup_report(manifest: Manifest) -> dict[str, Any]:
         **status,
         "collections": collections,
         "phase": phase.value,
-        "database": manifest.database,
         "policy": manifest.policy.model_dump(by_alias=True) if manifest.policy else None,
         "imported": _imported(manifest.imported) if manifest.imported else None,
         "server": manifest.server.model_dump(by_alias=True, exclude_none=True),

@@ -28,6 +28,7 @@ from holdfast.services.plan_restore import plan_restore
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
 from holdfast.services.restore_work import restore_work
+from holdfast.services.run_prune import PruneWorker
 from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
@@ -52,6 +53,22 @@ def worker_restore() -> None:
     with Processes() as processes:
         result = _restore(settings, processes)
     _leave(settings, result)
+
+
+def worker_prune() -> None:
+    """Prune for the policy that this pod was started for."""
+    settings = _settings(WorkerSettings)
+    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    task = WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid)
+    prune = PruneWorker(
+        task,
+        cluster,
+        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        clock=now,
+        stop=stop_on_signals(),
+        wait=threading.Event().wait,
+    )
+    _leave(settings, prune.work())
 
 
 def _settings(kind: type[_S]) -> _S:

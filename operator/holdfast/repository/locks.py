@@ -139,10 +139,12 @@ class Lock:
 
 
 @contextmanager
-def locked(store: Store, clock: Clock, kind: LockKind, purpose: str, stop: Event) -> Iterator[Lock]:
-    """Hold a lock and keep it renewed; wait for a busy repository up to PATIENCE. RepositoryBusy, Interrupted."""
+def locked(
+    store: Store, clock: Clock, kind: LockKind, purpose: str, stop: Event, *, patience: timedelta | None = None
+) -> Iterator[Lock]:
+    """Hold a lock and keep it renewed; wait for a busy repository up to ``patience``. RepositoryBusy, Interrupted."""
     lock = Lock(store, clock, kind, purpose)
-    deadline = clock() + PATIENCE
+    deadline = clock() + (PATIENCE if patience is None else patience)
     while True:
         try:
             lock.acquire()

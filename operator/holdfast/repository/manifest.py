@@ -146,6 +146,7 @@ class Manifest(_Model):
         """The same facts under the names of a BackupRun's status, as JSON values."""
         return {
             "backupId": self.backup_id,
+            "database": self.database,
             "startTime": timestamp(self.start_time),
             "completionTime": timestamp(self.completion_time),
             "consistency": self.consistency.model_dump(by_alias=True, exclude_none=True, mode="json"),

@@ -131,7 +131,10 @@ def backup_policies() -> Schema:
 def backup_runs() -> Schema:
     spec = structural(BackupRunSpec, defaults=True)
     spec["x-kubernetes-validations"] = [
-        {"rule": "self == oldSelf", "message": "the spec of a BackupRun cannot be changed: create another run"}
+        {
+            "rule": "self.policyRef == oldSelf.policyRef && self.reason == oldSelf.reason",
+            "message": "the spec of a BackupRun cannot be changed, but for hold: create another run",
+        }
     ]
     return _crd(
         kind="BackupRun",
@@ -150,6 +153,8 @@ def backup_runs() -> Schema:
             ("New", "string", ".status.newSize", 0),
             ("Consistency", "string", ".status.consistency.level", 0),
             ("Duration", "string", ".status.duration", 0),
+            ("Pruned", "date", ".status.pruneTime", 0),
+            ("Hold", "boolean", ".spec.hold", 1),
             ("Reason", "string", ".status.reason", 1),
             ("Message", "string", ".status.message", 1),
             ("Age", "date", ".metadata.creationTimestamp", 0),

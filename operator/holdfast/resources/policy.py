@@ -12,6 +12,7 @@ from holdfast.resources.conditions import Condition
 from holdfast.resources.job import JobTemplate
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
+from holdfast.resources.retention import RULES, HistoryLimits, PolicyRetention, RetentionSpec
 from holdfast.resources.storage import ONE_KIND, MongoStorage, StorageSpec
 
 KIND = "BackupPolicy"
@@ -129,6 +130,16 @@ class BackupPolicySpec(Spec):
 
     source: Annotated[SourceSpec, Field(description="The database that is backed up.")]
     schedule: Annotated[ScheduleSpec, Field(description="When backups are taken.")]
+    retention: Annotated[
+        RetentionSpec,
+        Field(
+            description="Which backups stay. Default: 7 daily ones, and one that is about 30 days old.",
+            json_schema_extra={"x-kubernetes-validations": RULES},
+        ),
+    ] = RetentionSpec()
+    history_limits: Annotated[
+        HistoryLimits, Field(description="How many BackupRuns stay that stand for no backup.")
+    ] = HistoryLimits()
     storage: Annotated[
         StorageSpec,
         Field(
@@ -179,13 +190,15 @@ class BackupPolicyStatus(Status):
         Field(
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
             "backups lie in the very server that they protect. NotificationsReady: mail can be "
-            "sent. HeartbeatReady: the heartbeat URL hears us.",
+            "sent. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule does not keep is "
+            "removed in time.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
     next_schedule_time: Annotated[Timestamp | None, Field(description="When the next scheduled backup starts.")] = None
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
+    retention: Annotated[PolicyRetention | None, Field(description="How the retention rule is kept.")] = None
     notifications: Annotated[
         PolicyNotifications | None, Field(description="What the policy told, beside the ends of its runs.")
     ] = None

@@ -10,6 +10,7 @@ from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.notifications import RunNotifications
+from holdfast.resources.retention import RunRetention
 
 KIND = "BackupRun"
 
@@ -17,6 +18,9 @@ COLLECTIONS_LIMIT = 100
 """An object must stay well under 1 MiB; the manifest of the backup lists all."""
 
 WARNINGS_LIMIT = 20
+
+HOLD_ANNOTATION = "holdfast.dev/hold"
+"""Keeps the backup of a run for ever. Any value will do but ``false``."""
 
 
 class RunReason(StrEnum):
@@ -36,12 +40,19 @@ class PolicyRef(Spec):
 
 
 class BackupRunSpec(Spec):
-    """What is wanted. It cannot be changed."""
+    """What is wanted. All but `hold` cannot be changed."""
 
     policy_ref: Annotated[PolicyRef, Field(description="The policy that says what is backed up, and where to.")]
     reason: Annotated[RunReason, Field(description="What the run was started for. Runs by hand are Manual.")] = (
         RunReason.MANUAL
     )
+    hold: Annotated[
+        bool,
+        Field(
+            description="Keep the backup for ever, whatever the policy's rule says. The annotation holdfast.dev/hold "
+            "does the same."
+        ),
+    ] = False
 
 
 class ConsistencyStatus(Status):
@@ -77,7 +88,8 @@ class BackupRunStatus(Status):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            description="Complete: the backup is whole and verified. Failed: it is not, and nobody tries any more.",
+            description="Complete: the backup is whole and verified. Failed: it is not, and nobody tries any more. "
+            "Pruned: the backup is not in the repository any more.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -87,6 +99,7 @@ class BackupRunStatus(Status):
     completion_time: Annotated[Timestamp | None, Field(description="When the run ended.")] = None
     duration: Annotated[str | None, Field(description="From start to end, such as 1m30s.")] = None
     backup_id: Annotated[str | None, Field(description="Id of the backup in its repository.")] = None
+    database: Annotated[str | None, Field(description="The database that was backed up.")] = None
     consistency: Annotated[
         ConsistencyStatus | None, Field(description="What the backup claims about the moment it shows.")
     ] = None
@@ -121,7 +134,12 @@ class BackupRunStatus(Status):
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
-
+    retention: Annotated[RunRetention | None, Field(description="Which older backups were removed after this one.")] = (
+        None
+    )
+    prune_time: Annotated[
+        Timestamp | None, Field(description="When the backup of this run was found to be removed.")
+    ] = None
     notifications: Annotated[RunNotifications | None, Field(description="Who was told of the end of the run.")] = None
 
     @property
@@ -141,6 +159,16 @@ class BackupRun(Status):
     metadata: Metadata
     spec: BackupRunSpec
     status: BackupRunStatus = BackupRunStatus()
+
+    @property
+    def held(self) -> bool:
+        """Whether its backup is to be kept for ever."""
+        return self.spec.hold or self.metadata.annotations.get(HOLD_ANNOTATION, "false").lower() != "false"
+
+    @property
+    def stored(self) -> bool:
+        """Whether it stands for a backup that is in the repository, as far as is known."""
+        return self.status.terminal and self.status.backup_id is not None and self.status.prune_time is None
 
     @property
     def owner_reference(self) -> dict[str, Any]:

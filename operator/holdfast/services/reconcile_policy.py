@@ -25,10 +25,12 @@ from holdfast.ports import (
 from holdfast.resources.conditions import condition, find_condition, set_condition
 from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.services.check_needs import Needs
+from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
 from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN, Sharing
+from holdfast.specs.retention_status import RETENTION_COMPLIANT, Compliance
 from holdfast.specs.run_status import STALLED
 from holdfast.specs.worker import WorkerImage, cron_job
 
@@ -77,7 +79,8 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
         raise
     except HoldfastError as error:
         verdict = _Verdict(False, error.reason, str(error), lasting=isinstance(error, (InvalidSpec, NameTaken)))
-    _write(cluster, body, policy, verdict, sharing, schedule, now)
+    retention = keep_retention(cluster, policy, schedule, image, now) if policy and schedule else None
+    _write(cluster, body, policy, verdict, sharing, schedule, retention, now)
     return None if verdict.ready else LOOK_AGAIN
 
 
@@ -138,6 +141,7 @@ def _write(
     verdict: _Verdict,
     sharing: Sharing | None,
     schedule: Schedule | None,
+    retention: Compliance | None,
     now: datetime,
 ) -> None:
     generation = body["metadata"].get("generation", 0)
@@ -155,6 +159,10 @@ def _write(
         conditions = set_condition(conditions, stalled)
     else:
         conditions = tuple(one for one in conditions if one.type != STALLED)
+    if retention is not None:
+        kept = (retention.compliant, retention.reason, retention.message)
+        compliant = condition(RETENTION_COMPLIANT, *kept, now=now, generation=generation)
+        conditions = set_condition(conditions, compliant)
     suspended = policy is not None and policy.spec.schedule.suspend
     last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
     status = old.model_copy(
@@ -164,6 +172,7 @@ def _write(
             "next_schedule_time": schedule.next_after(now) if schedule and not suspended else None,
             "last_run": last_run,
             "last_successful_run": last_success,
+            "retention": retention.status if retention else old.retention,
         }
     )
     written = write_status(cluster, BACKUP_POLICY, body, status.to_wire())

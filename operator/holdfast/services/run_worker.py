@@ -1,4 +1,4 @@
-"""The worker's whole chain in a pod: find the run, back up, verify, report.
+"""The worker's whole chain in a pod: find the run, back up, verify, report, remove what the rule does not keep.
 
 A failure that another try may mend leaves the run Running and says so; the Job starts the next pod, which goes on with
 the chunks that are already stored. Any other end is written to the run and, in case that cannot be, to the pod's
@@ -27,6 +27,7 @@ from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.back_up import BackupRequest, back_up
 from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
@@ -98,7 +99,21 @@ class Worker:
             outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop, crew)
             progress.phase(Phase.VERIFYING)
             report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
-        return self._finished(outcome.manifest, outcome.warnings, report.problems)
+            result, reported = self._finished(outcome.manifest, outcome.warnings, report.problems)
+            if reported and not report.problems:
+                # After the end: however it goes, the backup is there, and the run says so.
+                self._prune(policy, repository)
+        return result
+
+    def _prune(self, policy: BackupPolicy, repository: Repository) -> None:
+        if self._run is None:
+            return
+        name = self._run.metadata.name
+        retention = apply_retention(self._cluster, policy, repository, self._clock, self._stop)
+        try:
+            self._patiently(lambda: report_retention(self._cluster, policy.metadata.namespace, name, retention))
+        except HoldfastError as error:
+            _log.error("What was pruned cannot be reported: %s", error)
 
     def _started(self, run: BackupRun) -> BackupRunStatus:
         return run_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
@@ -128,7 +143,10 @@ class Worker:
             raise InvalidSpec(f"BackupRun {task.namespace}/{name} was deleted.", hint="Create another one.")
         return parse_run(body)
 
-    def _finished(self, manifest: Manifest, warnings: tuple[str, ...], problems: tuple[str, ...]) -> WorkerResult:
+    def _finished(
+        self, manifest: Manifest, warnings: tuple[str, ...], problems: tuple[str, ...]
+    ) -> tuple[WorkerResult, bool]:
+        """How the process ends, and whether the run says so."""
         facts = manifest.status()
         broken = [collection for collection in manifest.collections if collection.error]
         if problems:
@@ -143,8 +161,7 @@ class Worker:
         brief = {name: value for name, value in facts.items() if name != "collections"}
         words = WorkerMessage(reason, text, phase, brief)
         full = RunEnd(phase, reason, text, WorkerMessage(reason, text, phase, facts))
-        self._report_end(full, warnings)
-        return WorkerResult(code, words)
+        return WorkerResult(code, words), self._report_end(full, warnings)
 
     def _failed(self, reason: str, text: str, exit_code: int, *, retry: bool) -> WorkerResult:
         _log.error("%s", text)
@@ -154,13 +171,13 @@ class Worker:
         self._report_end(RunEnd(Phase.FAILED, reason, text))
         return WorkerResult(exit_code, WorkerMessage(reason, text, Phase.FAILED))
 
-    def _report_end(self, end: RunEnd, warnings: tuple[str, ...] = ()) -> None:
+    def _report_end(self, end: RunEnd, warnings: tuple[str, ...] = ()) -> bool:
         def change(run: BackupRun) -> BackupRunStatus:
             status = self._progress.latest(run.status) if self._progress else run.status
             status = run_status.ended(status, end, now=self._clock(), generation=run.metadata.generation)
             return run_status.with_warnings(status, warnings)
 
-        self._report(change)
+        return self._report(change)
 
     def _report_retry(self, reason: str, text: str) -> None:
         next_try = "The next pod goes on." if reason == Interrupted.reason else "It will be tried again."
@@ -178,13 +195,15 @@ class Worker:
 
         self._report(change)
 
-    def _report(self, change: Callable[[BackupRun], BackupRunStatus]) -> None:
+    def _report(self, change: Callable[[BackupRun], BackupRunStatus]) -> bool:
         if self._run is None:
-            return
+            return False
         try:
             self._patiently(lambda: self._update(change))
         except HoldfastError as error:
             _log.error("The end of the run cannot be reported: %s", error)
+            return False
+        return True
 
     def _update(self, change: Callable[[BackupRun], BackupRunStatus]) -> None:
         if self._run is not None:

@@ -46,6 +46,13 @@ def change_run(
     return _change(cluster, BACKUP_RUN, parse_run, namespace, name, change)
 
 
+def amend_run(
+    cluster: Cluster, namespace: str, name: str, change: Callable[[BackupRun], BackupRunStatus | None]
+) -> BackupRun | None:
+    """The same for what is added to a run after its end."""
+    return _change(cluster, BACKUP_RUN, parse_run, namespace, name, change, ended_too=True)
+
+
 def change_restore(
     cluster: Cluster, namespace: str, name: str, change: Callable[[RestoreRun], RestoreRunStatus | None]
 ) -> RestoreRun | None:
@@ -70,13 +77,15 @@ def _change(
     namespace: str,
     name: str,
     change: Callable[[_R], BackupRunStatus | RestoreRunStatus | None],
+    *,
+    ended_too: bool = False,
 ) -> _R | None:
     for _ in range(CONFLICTS):
         current = cluster.get(kind, namespace, name)
         if current is None:
             return None
         run = parse(current)
-        if run.status.terminal:
+        if run.status.terminal and not ended_too:
             return run
         status = change(run)
         if status is None:

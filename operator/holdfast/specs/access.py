@@ -29,7 +29,8 @@ def role(policy: BackupPolicy) -> KubeObject:
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns"],
-                "verbs": ["get", "create", "patch"],
+                # list: a prune keeps what any run of the policy holds.
+                "verbs": ["get", "list", "create", "patch"],
             },
             {
                 "apiGroups": ["holdfast.dev"],

@@ -21,6 +21,9 @@ SETTLED_ANNOTATION = "holdfast.dev/settled"
 RUN_ANNOTATION = "holdfast.dev/run"
 """On a Job that was not made for a run: the uid of its BackupRun. One that somebody deletes stays gone."""
 
+PRUNE_LABEL = "holdfast.dev/prune"
+"""On a Job that only prunes: its policy. It has no BackupRun, and must not be taken for a backup."""
+
 MANAGED = {MANAGED_BY: "holdfast"}
 
 WORKER_CONTAINER = "worker"
@@ -47,6 +50,11 @@ def job_of_run(run: str) -> str:
 def job_of_restore(run: str) -> str:
     """Name of the Job of a RestoreRun. A BackupRun of the same name has another."""
     return fit(f"restore-{run}")
+
+
+def job_of_prune(policy: str) -> str:
+    """Name of the one Job that prunes for a policy when no backup has done so."""
+    return fit(f"prune-{policy}")
 
 
 def run_before_restore(run: str) -> str:

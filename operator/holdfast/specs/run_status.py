@@ -11,10 +11,12 @@ from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, f
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, BackupRunStatus, CollectionStatus
 
 COMPLETE, FAILED = "Complete", "Failed"
+PRUNED = "Pruned"
+"""Only there where it holds."""
 RECONCILING, STALLED = "Reconciling", "Stalled"
 """The words of kstatus: work is under way; work has stopped short of its end."""
 
-_FACTS = ("backupId", "consistency", "documents", "logicalBytes", "storedBytes", "newBytes")
+_FACTS = ("backupId", "database", "consistency", "documents", "logicalBytes", "storedBytes", "newBytes")
 _COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1}
 
 
@@ -85,6 +87,16 @@ def shorten(collections: Iterable[CollectionStatus]) -> tuple[tuple[CollectionSt
 def with_warnings(status: BackupRunStatus, warnings: Iterable[str]) -> BackupRunStatus:
     known = dict.fromkeys([*status.warnings, *(warning[:1024] for warning in warnings)])
     return status.model_copy(update={"warnings": tuple(known)[:WARNINGS_LIMIT]})
+
+
+def pruned(status: BackupRunStatus, gone: bool, message: str, *, now: datetime, generation: int) -> BackupRunStatus:
+    """The backup of an ended run is not in the repository any more; or it is there again, as in another place."""
+    if not gone:
+        conditions = tuple(one for one in status.conditions if one.type != PRUNED)
+        return status.model_copy(update={"prune_time": None, "conditions": conditions})
+    said = condition(PRUNED, True, "Removed", message, now=now, generation=generation)
+    update = {"prune_time": status.prune_time or now, "conditions": set_condition(status.conditions, said)}
+    return status.model_copy(update=update)
 
 
 def _of_phase(

@@ -1,0 +1,137 @@
+"""Apply a policy's rule to its repository, by the manifests, and have the BackupRuns say what became of it.
+
+Nothing here can fail a backup: what goes wrong is told beside it, and the operator makes up for it.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from threading import Event
+
+from holdfast.domain.human import human_bytes
+from holdfast.domain.phases import Phase
+from holdfast.domain.schedule import parse_zone
+from holdfast.errors import DamagedBackup
+from holdfast.ports import BACKUP_RUN, Clock, Cluster
+from holdfast.repository.holds import follow_runs
+from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.retention import REMOVED_LIMIT, RunRetention
+from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.services.prune import Known, PruneOutcome, prune
+from holdfast.services.worker_report import failure_of
+from holdfast.services.write_status import amend_run, parse_run
+from holdfast.specs import run_status
+
+PATIENCE = timedelta(minutes=2)
+"""How long a worker waits to be alone. Another prune comes; the next backup must not be late."""
+
+
+def apply_retention(
+    cluster: Cluster, policy: BackupPolicy, repository: Repository, clock: Clock, stop: Event
+) -> RunRetention:
+    """Given an open repository, remove what the policy's rule does not keep, and return what came of it. Never raises.
+
+    The BackupRuns of backups that are not there any more, whoever removed them, say so afterwards.
+    """
+    outcome: PruneOutcome | None = None
+    try:
+        outcome = _prune(cluster, policy, repository, clock, stop)
+        if outcome.damaged:
+            raise DamagedBackup(
+                f"No storage was freed, because {len(outcome.damaged)} backups in {repository.store.address} cannot "
+                f"be read: {' '.join(outcome.damaged[:3])}"
+            )
+        mark_runs(cluster, policy, repository, clock())
+    except Exception as error:  # noqa: BLE001 (the backup is good, whatever happened here)
+        failure = failure_of(error)
+        return _retention(policy, clock(), outcome, failure.reason, failure.text)
+    return _retention(policy, clock(), outcome)
+
+
+def mark_runs(cluster: Cluster, policy: BackupPolicy, repository: Repository, now: datetime) -> None:
+    """Have each BackupRun of the policy say whether its backup is in the repository."""
+    runs = runs_of(cluster, policy)
+    there = set(repository.backup_ids())  # after the runs: what a run that has ended speaks of was there before
+    for run in runs:
+        status = run.status
+        if not status.terminal or status.backup_id is None or (status.backup_id in there) == run.stored:
+            continue
+        gone = status.backup_id not in there
+        message = f"Backup {status.backup_id} is not in {repository.store.address} any more."
+
+        def change(current: BackupRun, gone: bool = gone, message: str = message) -> BackupRunStatus | None:
+            generation = current.metadata.generation
+            return run_status.pruned(current.status, gone, message, now=now, generation=generation)
+
+        amend_run(cluster, run.metadata.namespace, run.metadata.name, change)
+
+
+def report_retention(cluster: Cluster, namespace: str, name: str, retention: RunRetention) -> None:
+    """Write what came of it into a run that has ended, and record it as an event."""
+
+    def change(run: BackupRun) -> BackupRunStatus:
+        status = run.status.model_copy(update={"retention": retention})
+        return run_status.with_warnings(status, (_warning(retention),) if retention.error else ())
+
+    if amend_run(cluster, namespace, name, change) is None:
+        return
+    body = cluster.get(BACKUP_RUN, namespace, name)
+    if body is None:
+        return
+    if retention.error:
+        cluster.record(body, BACKUP_RUN, "Warning", "PruneFailed", _warning(retention))
+    elif retention.removed:
+        note = f"{len(retention.removed)} older backups were removed, {retention.freed_size} freed."
+        cluster.record(body, BACKUP_RUN, "Normal", "Pruned", note)
+
+
+def runs_of(cluster: Cluster, policy: BackupPolicy) -> Sequence[BackupRun]:
+    """All runs of a policy, by what they say: one that has lost its label may hold a backup all the same."""
+    namespace, name = policy.metadata.namespace, policy.metadata.name
+    bodies = cluster.list(BACKUP_RUN, namespace)
+    return [parse_run(body) for body in bodies if body["spec"]["policyRef"]["name"] == name]
+
+
+def _prune(cluster: Cluster, policy: BackupPolicy, repository: Repository, clock: Clock, stop: Event) -> PruneOutcome:
+    def find_out() -> Known:
+        runs = runs_of(cluster, policy)
+        follow_runs(repository.store, {_backup_id(run): run.held for run in runs}, clock())
+        return Known(
+            verified=frozenset(_backup_id(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
+            damaged=frozenset(_backup_id(run) for run in runs if run.status.reason == DamagedBackup.reason),
+        )
+
+    owner = f"{policy.metadata.namespace}/{policy.metadata.name}"
+    rule, zone = policy.spec.retention.rule, parse_zone(policy.spec.schedule.time_zone)
+    return prune(repository, rule, clock, zone, owner, stop, find_out=find_out, patience=PATIENCE)
+
+
+def _backup_id(run: BackupRun) -> str:
+    """Of a run that could not report it, the one that its worker gave it."""
+    created = run.metadata.creation_timestamp
+    if run.status.backup_id or created is None:
+        return run.status.backup_id or run.metadata.uid
+    return new_backup_id(created, run.metadata.uid)
+
+
+def _retention(
+    policy: BackupPolicy,
+    now: datetime,
+    outcome: PruneOutcome | None,
+    reason: str | None = None,
+    error: str | None = None,
+) -> RunRetention:
+    freed = outcome.freed_bytes if outcome else None
+    return RunRetention(
+        time=now,
+        generation=policy.metadata.generation,
+        removed=outcome.removed[-REMOVED_LIMIT:] if outcome else (),
+        freed_bytes=freed,
+        freed_size=None if freed is None else human_bytes(freed),
+        reason=reason,
+        error=error[:1024] if error else None,
+    )
+
+
+def _warning(retention: RunRetention) -> str:
+    return f"The backup is good, but older ones could not be removed: {retention.error}"
