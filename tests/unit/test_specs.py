@@ -151,6 +151,7 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
     assert granted == {
         ("backuppolicies", "get"),
         ("backupruns", "get"),
+        ("backupruns", "list"),
         ("backupruns", "create"),
         ("backupruns", "patch"),
         ("backupruns/status", "get"),
