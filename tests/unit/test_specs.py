@@ -157,6 +157,7 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
         ("backupruns/status", "get"),
         ("backupruns/status", "patch"),
         ("restoreruns", "get"),
+        ("restoreruns", "list"),
         ("restoreruns/status", "get"),
         ("restoreruns/status", "patch"),
         ("events", "create"),

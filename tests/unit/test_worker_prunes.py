@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from holdfast.errors import CollectionFailed, HoldfastError, NotAuthorized, StoreUnavailable
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
 from holdfast.repository.holds import Holder, hold
 from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.repository import Repository
@@ -15,7 +15,7 @@ from holdfast.services.run_prune import PruneWorker
 from holdfast.services.run_worker import WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.stores.memory import MemoryStore
-from tests.support.kube_objects import NAMESPACE
+from tests.support.kube_objects import NAMESPACE, restore_body
 from tests.unit.test_run_worker import FakeSource, Pod
 
 TWO = {"keepDaily": 0, "keepMonthly": 0, "keepLast": 2}
@@ -149,6 +149,18 @@ def test_what_is_held_stays(pod: Nights, hold_it: str) -> None:
     later = pod.nights(4)
     assert pod.stored() == [first, *later[-2:]]
     assert first not in pod.pruned()
+
+
+def test_what_a_restore_is_going_to_read_again_stays_until_it_has_ended(pod: Nights) -> None:
+    (first,) = pod.nights(1)
+    body = restore_body()
+    body["status"] = {"phase": "Restoring", "backupId": pod.status(first)["backupId"]}
+    restore = pod.cluster.put(RESTORE_RUN, body)
+    pod.nights(3)
+    assert first in pod.stored()
+    pod.cluster.patch_status(RESTORE_RUN, restore, {"phase": "Succeeded"})
+    pod.night()
+    assert first not in pod.stored()
 
 
 def test_what_is_let_go_goes_with_the_next_prune(pod: Nights) -> None:

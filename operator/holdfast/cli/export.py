@@ -60,6 +60,7 @@ def export_backup(
         place = _place(output, form, manifest, gzip=gzip)
         request = ExportRequest(form, place, gzip, tuple(include or ()), tuple(exclude or ()))
         with kept_for_reading(opened.store, now, f"export of {manifest.backup_id}", stop, shown.warn):
+            opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
             outcome = export(request, manifest, opened, shown, stop)
     if json:
         print_json(_as_json(manifest, form, place, outcome))

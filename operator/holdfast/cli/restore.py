@@ -101,6 +101,7 @@ def restore_backup(
                 planned = plan_restore(request, manifest, opened, target)
             else:
                 with kept_for_reading(opened.store, now, f"restore of {manifest.backup_id}", stop, shown.warn):
+                    opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
                     crew = processes.crew(partial(restore_work, opener))
                     outcome = restore(request, manifest, opened, target, shown, now, stop, crew=crew)
                     require_equal(outcome)

@@ -41,6 +41,7 @@ def verify_backup(
         name = manifest.backup_id if manifest else "the repository"
         with kept_for_reading(opened.store, now, f"verification of {name}", stop, print_warning):
             if manifest:
+                opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
                 report = verify(opened, manifest, read_data=read_data, stop=stop, crew=crew)
             else:
                 report = verify_all(opened, read_data=read_data, stop=stop, crew=crew)

@@ -18,7 +18,8 @@ _WITHIN = "spec.retention.keepWithin"
 
 _COUNTS = ("keepLast", "keepHourly", "keepDaily", "keepWeekly", "keepMonthly", "keepYearly")
 KEEPS_SOMETHING = {
-    "rule": f"{' + '.join(f'self.{name}' for name in _COUNTS)} > 0 || has(self.keepWithin)",
+    # The default of the whole is checked before those of its fields are in it.
+    "rule": f"!has(self.keepDaily) || {' + '.join(f'self.{name}' for name in _COUNTS)} > 0 || has(self.keepWithin)",
     "message": f"the rule keeps nothing: set one of {', '.join(_COUNTS)} or keepWithin",
 }
 SOME_TIME = {

@@ -11,7 +11,7 @@ from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import Phase
 from holdfast.domain.schedule import parse_zone
 from holdfast.errors import DamagedBackup
-from holdfast.ports import BACKUP_RUN, Clock, Cluster
+from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Clock, Cluster
 from holdfast.repository.holds import follow_runs
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
@@ -19,7 +19,7 @@ from holdfast.resources.retention import REMOVED_LIMIT, RunRetention
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.prune import Known, PruneOutcome, prune
 from holdfast.services.worker_report import failure_of
-from holdfast.services.write_status import amend_run, parse_run
+from holdfast.services.write_status import amend_run, parse_restore, parse_run
 from holdfast.specs import run_status
 
 PATIENCE = timedelta(minutes=2)
@@ -99,11 +99,18 @@ def _prune(cluster: Cluster, policy: BackupPolicy, repository: Repository, clock
         return Known(
             verified=frozenset(_backup_id(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
             damaged=frozenset(_backup_id(run) for run in runs if run.status.reason == DamagedBackup.reason),
+            in_use=_being_restored(cluster, policy.metadata.namespace),
         )
 
     owner = f"{policy.metadata.namespace}/{policy.metadata.name}"
     rule, zone = policy.spec.retention.rule, parse_zone(policy.spec.schedule.time_zone)
     return prune(repository, rule, clock, zone, owner, stop, find_out=find_out, patience=PATIENCE)
+
+
+def _being_restored(cluster: Cluster, namespace: str) -> frozenset[str]:
+    """Between two attempts of a restore nobody has a lock, and the next one wants the same backup."""
+    restores = map(parse_restore, cluster.list(RESTORE_RUN, namespace))
+    return frozenset(one.status.backup_id for one in restores if one.status.backup_id and not one.status.terminal)
 
 
 def _backup_id(run: BackupRun) -> str:

@@ -48,6 +48,8 @@ class Known:
     verified: frozenset[str] = frozenset()
     damaged: frozenset[str] = frozenset()
     """Of these some data cannot be read: they never count as good."""
+    in_use: frozenset[str] = frozenset()
+    """Somebody is about to read these again."""
 
 
 def _nothing() -> Known:
@@ -124,7 +126,7 @@ def _planned(
             one.start_time,
             good=not one.partial and name not in known.damaged,
             verified=name in known.verified,
-            held=name in held,
+            held=name in held or name in known.in_use,
         )
         for name, one in by_id.items()
     ]

@@ -145,6 +145,7 @@ class RestoreWorker:
                     repository.store, self._clock, f"restore of {manifest.backup_id}", self._stop, progress.warn
                 ),
             ):
+                repository.resolve(manifest.backup_id)  # a prune may have been faster than our lock
                 return self._restore(policy, run, manifest, repository, place, progress)
 
     def _restore(

@@ -40,7 +40,8 @@ def role(policy: BackupPolicy) -> KubeObject:
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["restoreruns"],
-                "verbs": ["get"],
+                # list: a prune keeps what a restore is going to read.
+                "verbs": ["get", "list"],
             },
             {
                 "apiGroups": ["holdfast.dev"],
