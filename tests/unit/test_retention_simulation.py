@@ -1,5 +1,6 @@
 """400 days of backups with a prune after each: the seed's rule, whatever goes wrong meanwhile."""
 
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,10 +29,14 @@ class Repository:
     def __post_init__(self) -> None:
         self.kept: list[StoredBackup] = []
         self.taken: list[StoredBackup] = []
+        self._days: list[int] = []
+        self._of_day: dict[int, StoredBackup] = {}
 
     def back_up(self, now: datetime, *, good: bool = True, verified: bool = True) -> None:
         backup = StoredBackup(f"b{len(self.taken):05d}", now, good=good, verified=verified and good)
         self.taken.append(backup)
+        if good:
+            self._note(backup)
         self.kept.append(backup)
         self.prune(now)
 
@@ -43,11 +48,17 @@ class Repository:
 
     def newest_of_days(self, now: datetime, count: int) -> set[str]:
         """What the rule's "7 newest dailies" are, from all that was ever taken."""
-        newest: dict[object, StoredBackup] = {}
-        for backup in sorted(self.taken, key=lambda one: (one.time, one.id), reverse=True):
-            if backup.good and backup.time.astimezone(self.zone).date() <= (now + 2 * DAY).astimezone(self.zone).date():
-                newest.setdefault(backup.time.astimezone(self.zone).date(), backup)
-        return {backup.id for backup in list(newest.values())[:count]}
+        in_reach = bisect_right(self._days, (now + 2 * DAY).astimezone(self.zone).toordinal())
+        return {self._of_day[day].id for day in self._days[max(0, in_reach - count) : in_reach]}
+
+    def _note(self, backup: StoredBackup) -> None:
+        """By itself, and not by the planner: the newest good backup of each day."""
+        day = backup.time.astimezone(self.zone).toordinal()
+        known = self._of_day.get(day)
+        if known is None:
+            insort(self._days, day)
+        if known is None or (known.time, known.id) < (backup.time, backup.id):
+            self._of_day[day] = backup
 
     def check_the_seeds_rule(self, now: datetime, real: datetime | None = None) -> None:
         kept = {backup.id for backup in self.kept}
