@@ -93,7 +93,7 @@ def test_a_changed_rule_is_shown_first_and_an_overdue_prune_gets_a_job(shop: Sho
     assert shop.start("prune-shop").end() == 0
     assert here.get("br", "one")["status"]["pruneTime"]
     assert not here.get("br", "prune-shop")
-    here.kubectl("annotate", "bp/shop", "look=again")
+    here.kubectl("annotate", "--overwrite", "bp/shop", "look=again")
     here.wait(lambda: retention_of(here).get("expired") == 0, "nothing is left to do", 10)
     assert retention_of(here)["kept"] == 1
     here.kubectl("wait", "--for=condition=RetentionCompliant", "bp/shop", "--timeout=10s")
