@@ -14,6 +14,7 @@ import json
 import os
 import random
 import sys
+import time
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import count
@@ -43,6 +44,7 @@ def main() -> None:
         if pid == 0:
             for number in count():
                 _say(pid=os.getpid(), **_turn(command, arguments, f"{os.getpid()}_{number}"))
+                time.sleep(random.uniform(0, 1))  # noqa: S311 (else nobody who must be alone ever would be)
         _say(command=arguments[0], pid=pid)
     with contextlib.suppress(ChildProcessError):
         while True:

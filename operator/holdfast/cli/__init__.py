@@ -12,6 +12,7 @@ from holdfast.cli import (
     backup,
     crds,
     export,
+    hold,
     import_dump,
     keygen,
     list_backups,
@@ -55,6 +56,7 @@ app.command("list")(list_backups.list_backups)
 app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)
 app.command("prune")(prune.prune_repository)
+app.command("hold")(hold.hold_backup)
 app.command("keygen")(keygen.keygen)
 app.command("restore")(restore.restore_backup)
 app.command("stats")(stats.stats)

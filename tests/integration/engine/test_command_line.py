@@ -453,3 +453,18 @@ def test_a_prune_without_a_rule_is_refused(holdfast: Command) -> None:
     assert "not a time zone" in holdfast(
         "prune", "--keep-last", "1", "--time-zone", "Mars/Base", "--repository", "mongodb:", code=2
     )
+
+
+@pytest.mark.usefixtures("filled")
+def test_a_held_backup_is_never_pruned_until_it_is_released(holdfast: Command) -> None:
+    for _ in range(2):
+        holdfast("backup", "--repository", "mongodb:")
+    prune = ("prune", "--keep-last", "1", "--repository", "mongodb:")
+    (old,) = (one["backupId"] for one in holdfast.json(*prune, "--dry-run")["backups"] if not one["keep"])
+    assert "is held" in holdfast("hold", old, "--reason", "the year's end", "--repository", "mongodb:")
+    done = holdfast.json(*prune)
+    assert done["removed"] == []
+    assert {one["backupId"]: one["reasons"] for one in done["backups"]}[old] == ["held"]
+    assert "may be pruned" in holdfast("hold", old, "--release", "--repository", "mongodb:")
+    assert "is not held" in holdfast("hold", old, "--release", "--repository", "mongodb:", code=2)
+    assert holdfast.json(*prune)["removed"] == [old]
