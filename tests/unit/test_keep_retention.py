@@ -8,6 +8,7 @@ import pytest
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, SECRET
 from holdfast.resources.base import format_time
 from holdfast.services.reconcile_policy import reconcile_policy
+from holdfast.specs.names import policy_labels
 from tests.support.fake_cluster import START, FakeClock, FakeCluster
 from tests.support.kube_objects import IMAGE, NAMESPACE, policy_body, run_body, secret_body
 
@@ -29,6 +30,7 @@ class Site:
     def run(self, name: str, age: timedelta, phase: str = "Succeeded", *, ours: bool = True, **status: Any) -> None:
         body = run_body(name)
         ended: datetime = START - age
+        body["metadata"]["labels"] = policy_labels("shop")
         body["metadata"]["creationTimestamp"] = format_time(ended)
         if ours:
             owner = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupPolicy", "name": "shop", "uid": self.uid}
@@ -237,6 +239,7 @@ def test_what_is_gone_is_not_counted(site: Site) -> None:
 def test_a_backup_before_a_restore_does_not_stand_for_a_nightly_one(three: Site) -> None:
     body = run_body("before-back")
     body["spec"]["reason"] = "PreRestore"
+    body["metadata"]["labels"] = policy_labels("shop")
     at = format_time(START - HOUR)
     body["status"] = {"phase": "Succeeded", "startTime": at, "completionTime": at, "backupId": "before"}
     three.cluster.put(BACKUP_RUN, body)

@@ -16,7 +16,7 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.services.write_status import parse_run
 from holdfast.specs.job_state import job_state
-from holdfast.specs.names import job_of_prune
+from holdfast.specs.names import POLICY_LABEL, job_of_prune
 from holdfast.specs.prune_job import prune_job
 from holdfast.specs.retention_status import GRACE, Compliance, compliance
 from holdfast.specs.worker import WorkerImage
@@ -32,7 +32,7 @@ def keep_retention(
 ) -> Compliance:
     """Given a valid policy, return how its rule is kept. Raises ClusterUnavailable; any other trouble is logged."""
     namespace, name = policy.metadata.namespace, policy.metadata.name
-    bodies = cluster.list(BACKUP_RUN, namespace)
+    bodies = cluster.list(BACKUP_RUN, namespace, {POLICY_LABEL: name})
     pairs = [(parse_run(body), body) for body in bodies if body["spec"]["policyRef"]["name"] == name]
     runs = [run for run, _ in pairs]
     verdict = compliance(policy, schedule, runs, now)
