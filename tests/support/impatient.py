@@ -42,10 +42,10 @@ def main() -> None:
     for arguments in commands:
         pid = os.fork()
         if pid == 0:
+            _say(command=arguments[0], pid=os.getpid())
             for number in count():
                 _say(pid=os.getpid(), **_turn(command, arguments, f"{os.getpid()}_{number}"))
                 time.sleep(random.uniform(0, 1))  # noqa: S311 (else nobody who must be alone ever would be)
-        _say(command=arguments[0], pid=pid)
     with contextlib.suppress(ChildProcessError):
         while True:
             os.wait()

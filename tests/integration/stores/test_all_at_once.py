@@ -26,8 +26,8 @@ from tests.support.mongod import Mongod
 Db = Database[dict[str, Any]]
 BUCKETS = {"s3": "s3", "gcs": "gs", "azure": "az"}
 AT_WORK = ("backup", "backup", "prune", "prune", "restore", "restore", "verify")
-KILLED = (0, 2, 4)
-"""A backup, a prune and a restore."""
+KILLED = ("backup", "prune", "restore")
+"""One of each."""
 PATIENCE = 40.0
 """Seconds until each kind has had its turn; some on a machine that is not busy."""
 FINE = {
@@ -112,9 +112,9 @@ class Listener:
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         assert process.stdout
         self._process, self._lines = process, process.stdout
-        self.pids = [json.loads(self._lines.readline())["pid"] for _ in AT_WORK]
         self.bad: list[str] = []
         self._good: set[str] = set()
+        self._of_pid: dict[int, str] = {}
         self._deadline = time.monotonic() + PATIENCE
         self._thread = Thread(target=self._listen, daemon=True)
         self._thread.start()
@@ -126,6 +126,10 @@ class Listener:
         end(self._process)
         self._thread.join()
 
+    def one(self, command: str) -> int:
+        """A process that is at it."""
+        return next(pid for pid, its in self._of_pid.items() if its == command)
+
     def forget(self) -> None:
         self._good = set()
 
@@ -136,7 +140,10 @@ class Listener:
     def _listen(self) -> None:
         for line in self._lines:
             turn = json.loads(line)
-            command = AT_WORK[self.pids.index(turn["pid"])]
+            if "command" in turn:
+                self._of_pid[turn["pid"]] = turn["command"]
+                continue
+            command = self._of_pid[turn["pid"]]
             if turn["code"] == 0:
                 self._good.add(command)
             elif turn["code"] not in FINE[command]:
@@ -165,8 +172,8 @@ def test_whatever_is_listed_is_whole_and_what_is_read_stays(site: Site) -> None:
     with site.working(*map(site.command, AT_WORK)) as process, Listener(process) as listener:
         while not listener.all_had_a_turn():
             site.change(chance)
-        for number in KILLED:
-            os.kill(listener.pids[number], signal.SIGKILL)
+        for command in KILLED:
+            os.kill(listener.one(command), signal.SIGKILL)
         listener.forget()
         # Nobody can start before the locks of the dead have ended; then each goes on.
         while not listener.all_had_a_turn():
