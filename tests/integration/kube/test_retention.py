@@ -57,7 +57,7 @@ def retention_of(here: Namespace) -> dict[str, Any]:
 def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(shop: Shop) -> None:  # noqa: F811
     here = shop.here
     keep(here, 1)
-    held, first = shop.back_up("held"), ""
+    held = shop.back_up("held")
     here.kubectl("annotate", "br/held", "holdfast.dev/hold=before the migration")
     first = shop.back_up("first")
     second = shop.back_up("second")
