@@ -236,6 +236,10 @@ class Target(Protocol):
         """Drop a collection or a view; no error if there is none."""
         ...
 
+    def drop_database(self) -> None:
+        """Drop all of it."""
+        ...
+
     def rename(self, name: str, to: str, *, replace: bool) -> None:
         """Give a collection another name, in one step. ``replace`` drops a collection that has it, in the same step.
 

@@ -15,10 +15,13 @@ from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Mailer, Member, Pinger, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
+from holdfast.resources.drill import EphemeralTarget
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.references import KeySecretRef, UriSecretRef
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
+from holdfast.specs.drill_job import DRILL, EPHEMERAL_URI
+from holdfast.specs.names import drill_database
 from holdfast.specs.restore_job import TARGET
 from holdfast.specs.store_access import (
     CA_FILE,
@@ -185,6 +188,30 @@ def open_for_restore(
         closing(repository_of(policy, mounts=mounts)) as repository,
     ):
         yield target, repository
+
+
+@contextmanager
+def open_for_drill(policy: BackupPolicy, database: str, *, mounts: Path) -> Iterator[tuple[MongoTarget, Repository]]:
+    """What a drill writes to and reads from; ``database`` is what was backed up.
+
+    InvalidSpec if the policy wants no drill, or one without a target."""
+    uri, name, origin = _drill_target_of(policy, database, mounts)
+    with (
+        closing(open_target(uri, name, origin=origin)) as target,
+        closing(repository_of(policy, mounts=mounts)) as repository,
+    ):
+        yield target, repository
+
+
+def _drill_target_of(policy: BackupPolicy, database: str, mounts: Path) -> tuple[str, str, str]:
+    drill = policy.spec.verification.drill
+    if drill is None:
+        raise InvalidSpec(f"BackupPolicy {policy.metadata.namespace}/{policy.metadata.name} wants no drill.")
+    target = drill.target.chosen
+    if isinstance(target, EphemeralTarget):
+        return EPHEMERAL_URI, database, f"the drill's own server (image {target.image})"
+    origin = _secret_origin(policy, target.uri_secret_ref)
+    return read_uri(mounts / DRILL / URI_FILE, origin=origin), drill_database(policy.metadata.uid), origin
 
 
 def open_target_as_source(policy: BackupPolicy, run: RestoreRun, database: str, *, mounts: Path) -> MongoSource:

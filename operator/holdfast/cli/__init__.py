@@ -102,6 +102,14 @@ def _worker_restore() -> None:
     worker_restore()
 
 
+@worker.command("drill")
+def _worker_drill() -> None:
+    """Make the drill that this pod was started for."""
+    from holdfast.cli.worker import worker_drill
+
+    worker_drill()
+
+
 def main() -> None:
     """Run the command line. Every error of ours ends in one or two lines and its exit code, never in a traceback."""
     try:

@@ -12,14 +12,16 @@ from typing import NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
+from holdfast.cli.console import PlainProgress
 from holdfast.cli.operator import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import Source
+from holdfast.ports import Source, Target
 from holdfast.processes import Processes
+from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
@@ -27,13 +29,14 @@ from holdfast.services.back_up_before import BackUpBefore
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
-from holdfast.services.restore_work import restore_work
+from holdfast.services.restore_work import RestoreCrew, restore_work
+from holdfast.services.run_drill import DrillWorker
 from holdfast.services.run_prune import PruneWorker
 from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
-from holdfast.wiring import now, open_for_policy, open_for_restore, open_target_as_source, repository_of
+from holdfast.wiring import now, open_for_drill, open_for_policy, open_for_restore, open_target_as_source, repository_of
 
 _log = logging.getLogger("holdfast.worker")
 _S = TypeVar("_S", bound=WorkerSettings)
@@ -69,6 +72,14 @@ def worker_prune() -> None:
         wait=threading.Event().wait,
     )
     _leave(settings, prune.work())
+
+
+def worker_drill() -> None:
+    """Make the drill that this pod was started for."""
+    settings = _settings(WorkerSettings)
+    with Processes() as processes:
+        result = _drill(settings, processes)
+    _leave(settings, result)
 
 
 def _settings(kind: type[_S]) -> _S:
@@ -173,3 +184,35 @@ class _MountedDoors:
                     crew=self._processes.crew(partial(restore_work, opener)),
                 ),
             )
+
+
+def _drill(settings: WorkerSettings, processes: Processes) -> WorkerResult:
+    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    worker = DrillWorker(
+        settings.namespace,
+        settings.policy,
+        settings.job_uid,
+        cluster,
+        _DrillDoors(Path(settings.mounts), processes),
+        PlainProgress(),
+        clock=now,
+        stop=stop_on_signals(),
+        wait=threading.Event().wait,
+    )
+    return worker.work()
+
+
+class _DrillDoors:
+    """Implements :class:`holdfast.services.run_drill.Doors`, with what the kubelet has mounted."""
+
+    def __init__(self, mounts: Path, processes: Processes) -> None:
+        self._mounts, self._processes = mounts, processes
+
+    def repository(self, policy: BackupPolicy) -> contextlib.AbstractContextManager[Repository]:
+        return contextlib.closing(repository_of(policy, mounts=self._mounts))
+
+    @contextlib.contextmanager
+    def target(self, policy: BackupPolicy, manifest: Manifest) -> Iterator[tuple[Target, RestoreCrew | None]]:
+        opener = partial(open_for_drill, policy, manifest.database, mounts=self._mounts)
+        with opener() as (target, _):
+            yield target, self._processes.crew(partial(restore_work, opener))

@@ -75,6 +75,10 @@ class MongoTarget:
         with self._translated(f"Dropping {name!r} in {self.database!r}"):
             self._db.drop_collection(name)
 
+    def drop_database(self) -> None:
+        with self._translated(f"Dropping database {self.database!r}"):
+            self._client.drop_database(self.database)
+
     def rename(self, name: str, to: str, *, replace: bool) -> None:
         with self._translated(f"Renaming {name!r} to {to!r} in {self.database!r}"), self._not_taken(to):
             source, target = (f"{self.database}.{one}" for one in (name, to))

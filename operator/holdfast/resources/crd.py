@@ -122,6 +122,8 @@ def backup_policies() -> Schema:
             ("Last run", "string", ".status.lastRun.phase", 1),
             ("Next", "string", ".status.nextScheduleTime", 0),
             ("Time zone", "string", ".spec.schedule.timeZone", 1),
+            ("Drill", "string", ".status.lastDrill.result", 1),
+            ("Recovery time", "string", ".status.lastDrill.duration", 1),
             ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
             ("Age", "date", ".metadata.creationTimestamp", 0),
         ],

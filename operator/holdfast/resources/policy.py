@@ -9,6 +9,7 @@ from holdfast.domain.consistency import Consistency
 from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
+from holdfast.resources.drill import LastDrill, VerificationSpec
 from holdfast.resources.job import JobTemplate
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
@@ -155,6 +156,7 @@ class BackupPolicySpec(Spec):
         EncryptionSpec | None,
         Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
     ] = None
+    verification: Annotated[VerificationSpec, Field(description="How backups are proven.")] = VerificationSpec()
     notifications: Annotated[NotificationsSpec, Field(description="Who is told what.")] = NotificationsSpec()
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
 
@@ -191,7 +193,7 @@ class BackupPolicyStatus(Status):
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
             "backups lie in the very server that they protect. NotificationsReady: mail can be "
             "sent. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule does not keep is "
-            "removed in time.",
+            "removed in time. DrillPassed: the newest drill restored a backup and found it equal.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -199,6 +201,7 @@ class BackupPolicyStatus(Status):
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
     retention: Annotated[PolicyRetention | None, Field(description="How the retention rule is kept.")] = None
+    last_drill: Annotated[LastDrill | None, Field(description="The newest drill that has ended.")] = None
     notifications: Annotated[
         PolicyNotifications | None, Field(description="What the policy told, beside the ends of its runs.")
     ] = None

@@ -23,10 +23,10 @@ def find_backup(run: RestoreRun, policy: str, repository: Repository, warn: Call
         return manifest
     if wanted is not None:
         return repository.resolve(wanted)
-    return _latest(run.metadata.namespace, policy, repository, warn)
+    return latest_backup(run.metadata.namespace, policy, repository, warn)
 
 
-def _latest(namespace: str, policy: str, repository: Repository, warn: Callable[[str], None]) -> Manifest:
+def latest_backup(namespace: str, policy: str, repository: Repository, warn: Callable[[str], None]) -> Manifest:
     """The newest whole backup of the policy. By name: the policy may have been made anew, in another cluster too."""
     partial: Manifest | None = None
 

@@ -10,6 +10,7 @@ from holdfast.resources.run import BackupRun
 from holdfast.services.write_status import parse_policy, parse_restore, parse_run
 from holdfast.specs.job_state import job_state, newer_than, pod_state
 from holdfast.specs.names import (
+    DRILL_LABEL,
     JOB_LABEL,
     JOB_UID_LABEL,
     MANAGED,
@@ -137,4 +138,5 @@ def _wants_run(job: KubeObject) -> bool:
     metadata = job["metadata"]
     labels: Mapping[str, str] = metadata.get("labels") or {}
     ours = POLICY_LABEL in labels and all(labels.get(key) == value for key, value in MANAGED.items())
+    ours = ours and DRILL_LABEL not in labels
     return ours and "deletionTimestamp" not in metadata and controller(job).get("kind") not in OWNERS and unsettled(job)

@@ -27,6 +27,7 @@ from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.services.check_needs import Needs
 from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
+from holdfast.services.see_to_drills import drill_condition, drill_event, last_drill, see_to_drills
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
 from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN, Sharing
@@ -73,6 +74,7 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
         needs = Needs(cluster, policy)
         sharing = needs.sharing()
         _apply_all(cluster, policy, image)
+        see_to_drills(cluster, policy, image, _ensure)
         needs.check()
         verdict = _in_force(policy)
     except Unavailable:
@@ -165,6 +167,8 @@ def _write(
         conditions = set_condition(conditions, compliant)
     suspended = policy is not None and policy.spec.schedule.suspend
     last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
+    drill = last_drill(cluster, policy, old.last_drill) if policy else old.last_drill
+    conditions = drill_condition(conditions, drill, now=now, generation=generation)
     status = old.model_copy(
         update={
             "observed_generation": generation,
@@ -173,8 +177,11 @@ def _write(
             "last_run": last_run,
             "last_successful_run": last_success,
             "retention": retention.status if retention else old.retention,
+            "last_drill": drill,
         }
     )
     written = write_status(cluster, BACKUP_POLICY, body, status.to_wire())
     if written is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
         cluster.record(body, BACKUP_POLICY, "Normal" if verdict.ready else "Warning", verdict.reason, verdict.message)
+    if written is not None and drill is not None and drill != old.last_drill:
+        drill_event(cluster, body, drill)

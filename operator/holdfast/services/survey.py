@@ -7,7 +7,7 @@ from typing import Literal
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, KubeObject
 from holdfast.services.follow_job import controller, unsettled
 from holdfast.services.write_status import parse_restore, parse_run
-from holdfast.specs.names import MANAGED, POLICY_LABEL
+from holdfast.specs.names import DRILL_LABEL, MANAGED, POLICY_LABEL
 
 KeyKind = Literal["BackupPolicy", "BackupRun", "RestoreRun"]
 
@@ -45,7 +45,10 @@ def key_of(kind: KeyKind, body: KubeObject) -> Key:
 
 
 def run_key(job: KubeObject) -> Key:
-    """The run of a Job: the one that it was made for, else the one of its name."""
+    """The run of a Job: the one that it was made for, else the one of its name. A drill has none: its policy tells."""
+    labels = job["metadata"].get("labels") or {}
+    if DRILL_LABEL in labels:
+        return Key("BackupPolicy", job["metadata"]["namespace"], labels[POLICY_LABEL])
     owner = controller(job)
     if owner.get("kind") == RESTORE_RUN.name:
         return Key("RestoreRun", job["metadata"]["namespace"], owner["name"])

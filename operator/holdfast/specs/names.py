@@ -8,6 +8,8 @@ from holdfast.resources.run import RunReason
 NAME_LIMIT = 63
 """Of a Job's name and of a label's value."""
 
+CRON_JOB_NAME_LIMIT = 52
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 POLICY_LABEL = "holdfast.dev/policy"
 JOB_LABEL = "holdfast.dev/job"
@@ -23,6 +25,8 @@ RUN_ANNOTATION = "holdfast.dev/run"
 
 PRUNE_LABEL = "holdfast.dev/prune"
 """On a Job that only prunes: its policy. It has no BackupRun, and must not be taken for a backup."""
+DRILL_LABEL = "holdfast.dev/drill"
+"""On the Jobs and pods of drills: they have no run of their own."""
 
 MANAGED = {MANAGED_BY: "holdfast"}
 
@@ -40,6 +44,16 @@ def fit(name: str, limit: int = NAME_LIMIT) -> str:
 def worker_account(policy: str) -> str:
     """Name of the worker's ServiceAccount, Role and RoleBinding."""
     return fit(f"holdfast-{policy}")
+
+
+def drill_cron_job_name(policy: str) -> str:
+    """A CronJob's name has at most 52 characters: it appends eleven for its Jobs."""
+    return fit(f"{policy}-drill", CRON_JOB_NAME_LIMIT)
+
+
+def drill_database(policy_uid: str) -> str:
+    """The database of a policy's drills on a server that is there. Fits MongoDB's limit of 63 bytes."""
+    return f"holdfast-drill-{sha256(policy_uid.encode()).hexdigest()[:16]}"
 
 
 def job_of_run(run: str) -> str:

@@ -40,6 +40,9 @@ class Errand:
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
     """Default: that of the policy."""
+    sidecars: tuple[KubeObject, ...] = ()
+    volumes: tuple[KubeObject, ...] = ()
+    """Of the sidecars."""
 
 
 def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
@@ -151,8 +154,11 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeO
         "volumes": [
             {"name": "tmp", "emptyDir": {}},
             *({"name": name, "secret": _secret(mount)} for name, mount in mounts.items()),
+            *errand.volumes,
         ],
     }
+    if errand.sidecars:
+        pod["initContainers"] = list(errand.sidecars)
     if isinstance(storage, VolumeStorage):
         pod["volumes"].append({"name": VOLUME, "persistentVolumeClaim": {"claimName": storage.claim_name}})
         pod["containers"][0]["volumeMounts"].append({"name": VOLUME, "mountPath": f"{MOUNT_ROOT}/{VOLUME}"})

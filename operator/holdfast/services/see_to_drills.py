@@ -1,0 +1,120 @@
+"""A policy's drills, as the operator sees them: their CronJob, and what came of the newest one.
+
+A drill's worker may not write to its policy. Its last words are in the pod's termination message, and the operator
+takes them from there.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from holdfast.domain.human import human_duration
+from holdfast.domain.phases import Phase
+from holdfast.domain.schedule import parse_schedule
+from holdfast.domain.worker_message import WorkerMessage, parse_worker_message
+from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObject
+from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
+from holdfast.resources.drill import LastDrill
+from holdfast.resources.policy import BackupPolicy
+from holdfast.services.follow_job import controller, pods_of
+from holdfast.specs.drill_job import drill_cron_job
+from holdfast.specs.job_state import job_state, parse_time, pod_state
+from holdfast.specs.names import DRILL_LABEL, POLICY_LABEL, drill_cron_job_name
+from holdfast.specs.worker import WorkerImage
+
+DRILL_PASSED = "DrillPassed"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+Ensure = Callable[[Cluster, Kind, KubeObject], None]
+
+
+def see_to_drills(cluster: Cluster, policy: BackupPolicy, image: WorkerImage, ensure: Ensure) -> None:
+    """Make the CronJob of the drills so, or remove it where none are wanted any more.
+
+    Raises InvalidSpec for a schedule or a target that cannot be, and what ``ensure`` raises.
+    """
+    drill = policy.spec.verification.drill
+    if drill is not None:
+        parse_schedule(drill.schedule, policy.spec.schedule.time_zone)
+        ensure(cluster, CRON_JOB, drill_cron_job(policy, drill, image))
+        return
+    existing = cluster.get(CRON_JOB, policy.metadata.namespace, drill_cron_job_name(policy.metadata.name))
+    # Another policy may have this name: only what is ours goes.
+    if (
+        existing is not None
+        and controller(existing).get("uid") == policy.metadata.uid
+        and DRILL_LABEL in existing["spec"]["jobTemplate"]["metadata"].get("labels", {})
+    ):
+        cluster.delete(CRON_JOB, existing)
+
+
+def last_drill(cluster: Cluster, policy: BackupPolicy, known: LastDrill | None) -> LastDrill | None:
+    """The newest drill that has ended; what is known of one stays when its Job is gone."""
+    if policy.spec.verification.drill is None:
+        return known
+    name, namespace = policy.metadata.name, policy.metadata.namespace
+    jobs = cluster.list(JOB, namespace, {POLICY_LABEL: name, DRILL_LABEL: "true"})
+    ended = [(_ended_at(job), job) for job in jobs if job_state(job).end]
+    if not ended:
+        return known
+    moment, newest = max(ended, key=lambda one: (one[0], one[1]["metadata"]["name"]))
+    if known and (known.job == newest["metadata"]["name"] or known.time > moment):
+        return known
+    return _told(cluster, newest, moment)
+
+
+def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:
+    state, metadata = job_state(job), job["metadata"]
+    words = _last_words(cluster, job)
+    passed = state.end == "Complete" and words is not None and words.phase is Phase.SUCCEEDED
+    facts = dict(words.status) if words else {}
+    message = words.message if words else state.message or "Its pod did not say what came of it."
+    seconds = facts.get("durationSeconds")
+    return LastDrill(
+        job=metadata["name"],
+        result="Passed" if passed else "Failed",
+        time=moment,
+        backup_id=facts.get("backupId"),
+        documents=facts.get("documents"),
+        duration_seconds=seconds,
+        duration=_for_people(seconds),
+        message=message[:MESSAGE_LIMIT],
+    )
+
+
+def _for_people(seconds: int | None) -> str | None:
+    return None if seconds is None else human_duration(timedelta(seconds=seconds))
+
+
+def _last_words(cluster: Cluster, job: KubeObject) -> WorkerMessage | None:
+    metadata = job["metadata"]
+    bodies = pods_of(cluster, metadata["namespace"], metadata["name"])
+    pods = [pod_state(body) for body in bodies if controller(body).get("uid") == metadata["uid"]]
+    newest = max((pod for pod in pods if pod.finished), key=lambda pod: pod.created, default=None)
+    return parse_worker_message(newest.terminated_message) if newest else None
+
+
+def _ended_at(job: KubeObject) -> datetime:
+    status = job.get("status", {})
+    ends = [one for one in status.get("conditions") or () if one.get("type") in ("Complete", "Failed")]
+    said = status.get("completionTime") or (ends[0].get("lastTransitionTime") if ends else None)
+    return parse_time(said) or _NEVER
+
+
+def drill_condition(
+    conditions: tuple[Condition, ...], drill: LastDrill | None, *, now: datetime, generation: int
+) -> tuple[Condition, ...]:
+    """The conditions with one about the newest drill, if there was any."""
+    if drill is None:
+        return conditions
+    reason, message = ("Passed" if drill.passed else "Failed"), drill.message or ""
+    return set_condition(
+        conditions, condition(DRILL_PASSED, drill.passed, reason, message, now=now, generation=generation)
+    )
+
+
+def drill_event(cluster: Cluster, policy: KubeObject, drill: LastDrill) -> None:
+    """Tell people what came of a drill."""
+    if drill.passed:
+        cluster.record(policy, BACKUP_POLICY, "Normal", "DrillPassed", drill.message or "")
+    else:
+        cluster.record(policy, BACKUP_POLICY, "Warning", "DrillFailed", drill.message or "")

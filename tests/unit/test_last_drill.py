@@ -1,0 +1,102 @@
+"""What the operator takes from the Jobs of drills: success only where the worker's own words say so."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from holdfast.domain.phases import Phase
+from holdfast.domain.worker_message import WorkerMessage
+from holdfast.ports import JOB, POD, KubeObject
+from holdfast.resources.base import format_time
+from holdfast.resources.drill import LastDrill
+from holdfast.services.see_to_drills import last_drill
+from holdfast.services.survey import Key, run_key
+from holdfast.specs.names import CRON_JOB_NAME_LIMIT, DRILL_LABEL, drill_cron_job_name
+from tests.support.fake_cluster import FakeClock, FakeCluster
+from tests.support.kube_objects import NAMESPACE, container, cron_job_job, pod_body, policy_model
+
+DRILL = {"drill": {"schedule": "@weekly", "target": {"ephemeral": {"image": "mongo:7.0"}}}}
+POLICY = policy_model(verification=DRILL)
+PASSED = WorkerMessage(
+    "DrillPassed", "All is well.", Phase.SUCCEEDED, {"backupId": "b", "documents": 7, "durationSeconds": 90}
+)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cluster(clock: FakeClock) -> FakeCluster:
+    return FakeCluster(clock)
+
+
+def drill_job(cluster: FakeCluster, clock: FakeClock, name: str, end: str, words: WorkerMessage | None) -> KubeObject:
+    ended = {"type": end, "status": "True", "lastTransitionTime": format_time(clock.now)}
+    body = cron_job_job(name, conditions=[ended])
+    body["metadata"]["labels"] = {**body["metadata"]["labels"], DRILL_LABEL: "true"}
+    job = cluster.put(JOB, body)
+    state: dict[str, Any] = {"exitCode": 0, "message": words.encode() if words else "Killed"}
+    statuses = container(terminated=state)
+    cluster.put(POD, pod_body(job, clock.now, name=f"{name}-pod", phase="Succeeded", containerStatuses=statuses))
+    return job
+
+
+def result_of(cluster: FakeCluster, known: LastDrill | None = None) -> tuple[str, str] | None:
+    found = last_drill(cluster, POLICY, known)
+    return (found.job, found.result) if found else None
+
+
+def test_without_a_drill_nothing_is_known(cluster: FakeCluster) -> None:
+    assert result_of(cluster) is None
+
+
+def test_a_drill_that_passed_tells_all(cluster: FakeCluster, clock: FakeClock) -> None:
+    drill_job(cluster, clock, "one", "Complete", PASSED)
+    found = last_drill(cluster, POLICY, None)
+    assert found is not None
+    assert (found.result, found.backup_id, found.documents, found.duration_seconds) == ("Passed", "b", 7, 90)
+    assert (found.duration, found.message) == ("1m30s", "All is well.")
+
+
+@pytest.mark.parametrize(
+    ("end", "words"),
+    [
+        ("Complete", None),
+        ("Complete", WorkerMessage("DamagedBackup", "A chunk is gone.", Phase.FAILED)),
+        ("Failed", PASSED),
+        ("Failed", None),
+    ],
+)
+def test_nothing_passes_without_the_words_and_the_end_of_success(
+    cluster: FakeCluster, clock: FakeClock, end: str, words: WorkerMessage | None
+) -> None:
+    drill_job(cluster, clock, "one", end, words)
+    assert result_of(cluster) == ("one", "Failed")
+
+
+def test_the_newest_drill_counts(cluster: FakeCluster, clock: FakeClock) -> None:
+    drill_job(cluster, clock, "newer", "Failed", None)
+    clock.advance(-timedelta(days=7).total_seconds())
+    drill_job(cluster, clock, "older", "Complete", PASSED)
+    assert result_of(cluster) == ("newer", "Failed")
+
+
+def test_a_drill_whose_job_is_gone_stays_known(cluster: FakeCluster, clock: FakeClock) -> None:
+    job = drill_job(cluster, clock, "one", "Complete", PASSED)
+    known = last_drill(cluster, POLICY, None)
+    cluster.delete(JOB, job)
+    assert result_of(cluster, known) == ("one", "Passed")
+
+
+def test_a_look_at_the_job_of_a_drill_is_a_look_at_its_policy(cluster: FakeCluster, clock: FakeClock) -> None:
+    job = drill_job(cluster, clock, "one", "Complete", PASSED)
+    assert run_key(job) == Key("BackupPolicy", NAMESPACE, "shop")
+
+
+def test_the_name_of_the_cron_job_always_fits() -> None:
+    assert drill_cron_job_name("shop") == "shop-drill"
+    assert len(drill_cron_job_name("p" * 52)) <= CRON_JOB_NAME_LIMIT
+    assert drill_cron_job_name("p" * 52) != drill_cron_job_name("p" * 51)
