@@ -1,15 +1,34 @@
 """Retention on a real API server and a real database: what is refused and shown, and what really goes."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from tests.integration.kube.conftest import Namespace
+from tests.integration.kube.shop import Shop, open_shop
 from tests.integration.kube.test_resources import policy
-from tests.integration.kube.test_restore_runs import Shop, shop  # noqa: F401 (a fixture)
+from tests.support.control_plane import ControlPlane
+from tests.support.mongod import Mongod
+from tests.support.operator_process import OperatorProcess
 
 NONE = {"keepDaily": 0, "keepMonthly": 0}
+
+
+@pytest.fixture
+def shop(
+    here: Namespace,
+    operator: OperatorProcess,
+    control_plane: ControlPlane,
+    mongod: Mongod,
+    database: Database[dict[str, Any]],
+    tmp_path: Path,
+) -> Iterator[Shop]:
+    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
+        yield shop
 
 
 @pytest.mark.parametrize(
@@ -54,7 +73,7 @@ def retention_of(here: Namespace) -> dict[str, Any]:
     return result
 
 
-def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(shop: Shop) -> None:  # noqa: F811
+def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(shop: Shop) -> None:
     here = shop.here
     keep(here, 1)
     held = shop.back_up("held")
@@ -74,7 +93,7 @@ def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(sho
     assert ids == {f"backups/{held}", f"backups/{second}"}
 
 
-def test_a_changed_rule_is_shown_first_and_an_overdue_prune_gets_a_job(shop: Shop) -> None:  # noqa: F811
+def test_a_changed_rule_is_shown_first_and_an_overdue_prune_gets_a_job(shop: Shop) -> None:
     here = shop.here
     keep(here, 5)
     ids = [shop.back_up(name) for name in ("one", "two", "three")]
