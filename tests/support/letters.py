@@ -7,8 +7,10 @@ from typing import Any
 from holdfast.domain.notifications import Event
 from holdfast.ports import Letter
 from holdfast.resources.base import format_time
+from holdfast.resources.drill import LastDrill
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.specs.drill_letter import drill_facts
 from holdfast.specs.letters import TEMPLATES, run_facts
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.kube_objects import policy_model
@@ -49,6 +51,27 @@ _PARTIAL: dict[str, Any] = {
         {"name": "users", "phase": "Succeeded", "documents": 12},
     ],
     "warnings": ["spec.source.collections names userGoals, which is not in the database."],
+}
+
+
+DRILLS = {
+    Event.DRILL_PASSED: LastDrill(
+        job="timetrack-drill-29386160",
+        result="Passed",
+        time=NOW,
+        backup_id="20260302T010004Z-8c1f",
+        documents=1_234_567,
+        duration_seconds=93,
+        duration="1m33s",
+        message="Backup 20260302T010004Z-8c1f was restored and proven in 1m33s.",
+    ),
+    Event.DRILL_FAILED: LastDrill(
+        job="timetrack-drill-29386160",
+        result="Failed",
+        time=NOW,
+        backup_id="20260302T010004Z-8c1f",
+        message="Backup 20260302T010004Z-8c1f cannot be restored: chunk 8c1f is missing. Restore another backup.",
+    ),
 }
 
 
@@ -106,7 +129,9 @@ def policy() -> BackupPolicy:
 
 def letters() -> Mapping[str, Letter]:
     """By template."""
-    every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event is not Event.WEEKLY_SUMMARY}
+    apart = {Event.WEEKLY_SUMMARY, *DRILLS}
+    every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event not in apart}
+    every |= {TEMPLATES[event]: drill_facts(policy(), "timetrack", drill) for event, drill in DRILLS.items()}
     every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
     every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
     return {

@@ -552,3 +552,59 @@ def test_killed_at_any_write_a_summary_is_told(line: int, sent_first: bool) -> N
     site.settle()
     assert {letter.template for letter in site.mailer.sent} == {"weekly_summary"}
     assert len({letter.message_id for letter in site.mailer.sent}) == 1
+
+
+# --- drills ----------------------------------------------------------------------------------------------------------
+
+
+def drill_ends(site: Site, result: str, job: str = "shop-drill-1") -> None:
+    site.clock.advance(60)
+    told = {"job": job, "result": result, "time": format_time(site.clock.now), "message": "So it was."}
+    body = site.cluster.get(BACKUP_POLICY, NAMESPACE, "shop")
+    assert body is not None
+    assert site.cluster.patch_status(BACKUP_POLICY, body, {"lastDrill": told}) is not None
+
+
+def templates(site: Site) -> list[str]:
+    return [letter.template for letter in site.mailer.sent]
+
+
+@pytest.mark.parametrize(("result", "template"), [("Passed", "drill_passed"), ("Failed", "drill_failed")])
+def test_a_drill_is_told_once(site: Site, result: str, template: str) -> None:
+    site.settle()
+    drill_ends(site, result)
+    site.settle()
+    site.settle()
+    assert templates(site) == [template]
+    assert site.mailer.sent[0].facts["run"]["message"] == "So it was."
+
+
+def test_each_drill_is_told_and_a_summary_does_not_take_its_place(site: Site) -> None:
+    site.settle()
+    drill_ends(site, "Failed")
+    monday(site)
+    site.settle()
+    drill_ends(site, "Passed", "shop-drill-2")
+    site.settle()
+    assert sorted(templates(site)) == ["drill_failed", "drill_passed", "weekly_summary"]
+
+
+def test_a_drill_from_before_mail_was_set_up_is_not_told() -> None:
+    site = Site()
+    drill_ends(site, "Failed")
+    site.clock.advance(60)
+    site.settle()
+    assert not site.mailer.tried
+
+
+@pytest.mark.parametrize("sent_first", [False, True])
+@pytest.mark.parametrize("line", range(1, 5))
+def test_killed_at_any_write_a_drill_is_told(line: int, sent_first: bool) -> None:
+    site = Site()
+    site.settle()
+    drill_ends(site, "Failed")
+    kill_at(site, line, sent_first=sent_first)
+    site.clock.advance(HOUR)
+    site.settle()
+    assert set(templates(site)) == {"drill_failed"}
+    assert len({letter.message_id for letter in site.mailer.sent}) == 1

@@ -21,6 +21,8 @@ class Event(StrEnum):
     BACKUP_PARTIAL = "BackupPartial"
     BACKUP_RECOVERED = "BackupRecovered"
     """The first good backup after one that was not. Who does not want it is told of a success."""
+    DRILL_PASSED = "DrillPassed"
+    DRILL_FAILED = "DrillFailed"
     WEEKLY_SUMMARY = "WeeklySummary"
 
 

@@ -23,6 +23,8 @@ TEMPLATES = {
     Event.BACKUP_FAILED: "backup_failure",
     Event.BACKUP_PARTIAL: "backup_partial",
     Event.BACKUP_RECOVERED: "backup_recovered",
+    Event.DRILL_PASSED: "drill_passed",
+    Event.DRILL_FAILED: "drill_failed",
     Event.WEEKLY_SUMMARY: "weekly_summary",
 }
 
@@ -75,7 +77,7 @@ def short_run(run: BackupRun, zone: ZoneInfo) -> Mapping[str, str]:
         "outcome": outcome_of(run),
         "outcome_text": _OUTCOMES.get(phase, ("none", str(phase)))[1],
         "ended": moment_words(run.status.completion_time, zone),
-        "message": "" if phase is Phase.SUCCEEDED else _sentence(run.status.message)[:160],
+        "message": "" if phase is Phase.SUCCEEDED else sentence(run.status.message)[:160],
     }
 
 
@@ -98,9 +100,9 @@ def zone_of(policy: BackupPolicy) -> ZoneInfo:
 def _long_run(run: BackupRun) -> Mapping[str, Any]:
     failed = [item for item in run.status.collections if item.phase is CollectionPhase.FAILED]
     return {
-        "message": _sentence(run.status.message),
-        "failed_collections": [(item.name, _sentence(item.error)) for item in failed[:SHOWN]],
-        "warnings": [_sentence(warning) for warning in run.status.warnings[:SHOWN]],
+        "message": sentence(run.status.message),
+        "failed_collections": [(item.name, sentence(item.error)) for item in failed[:SHOWN]],
+        "warnings": [sentence(warning) for warning in run.status.warnings[:SHOWN]],
     }
 
 
@@ -140,8 +142,9 @@ def _commands(policy: BackupPolicy, run: BackupRun) -> list[str]:
 
 
 def _preview(run: BackupRun) -> str:
-    return _sentence(run.status.message)[:120]
+    return sentence(run.status.message)[:120]
 
 
-def _sentence(text: str | None) -> str:
+def sentence(text: str | None) -> str:
+    """On one line, and not too long."""
     return " ".join((text or "").split())[:MESSAGE_LIMIT]
