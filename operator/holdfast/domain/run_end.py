@@ -22,6 +22,7 @@ IMAGE_REASONS = frozenset(
     }
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+CANCEL_REQUESTED = "CancelRequested"
 OUT_OF_MEMORY = "OOMKilled"
 FAILING_PATIENCE = timedelta(minutes=3)
 
@@ -131,6 +132,11 @@ def _quote(text: str) -> str:
 
 def job_vanished(job: str, advice: str = "Start another run if the backup is still wanted.") -> RunEnd:
     return RunEnd(Phase.CANCELLED, "JobDeleted", f"Job {job} was deleted before the run ended. {advice}")
+
+
+def cancelled() -> RunEnd:
+    """Somebody asked for it in the run's spec."""
+    return RunEnd(Phase.CANCELLED, CANCEL_REQUESTED, "The run was cancelled by spec.cancel before it ended.")
 
 
 def _ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:

@@ -135,8 +135,16 @@ def backup_runs() -> Schema:
     spec["x-kubernetes-validations"] = [
         {
             "rule": "self.policyRef == oldSelf.policyRef && self.reason == oldSelf.reason",
-            "message": "the spec of a BackupRun cannot be changed, but for hold: create another run",
-        }
+            "message": "the spec of a BackupRun cannot be changed, but for hold and cancel: create another run",
+        },
+        {
+            "rule": "self.cancel || !oldSelf.cancel",
+            "message": "a cancelled run does not go on: create another run",
+        },
+        {
+            "rule": "!self.cancel || self.reason != 'PreRestore'",
+            "message": "a backup before a restore ends with its RestoreRun: delete that",
+        },
     ]
     return _crd(
         kind="BackupRun",

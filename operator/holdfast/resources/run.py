@@ -40,7 +40,7 @@ class PolicyRef(Spec):
 
 
 class BackupRunSpec(Spec):
-    """What is wanted. All but `hold` cannot be changed."""
+    """What is wanted. All but `hold` and `cancel` cannot be changed."""
 
     policy_ref: Annotated[PolicyRef, Field(description="The policy that says what is backed up, and where to.")]
     reason: Annotated[RunReason, Field(description="What the run was started for. Runs by hand are Manual.")] = (
@@ -51,6 +51,13 @@ class BackupRunSpec(Spec):
         Field(
             description="Keep the backup for ever, whatever the policy's rule says. The annotation holdfast.dev/hold "
             "does the same."
+        ),
+    ] = False
+    cancel: Annotated[
+        bool,
+        Field(
+            description="End the run where it stands: its Job is deleted, and its phase becomes Cancelled. A run that "
+            "has ended stays as it is. It cannot be taken back."
         ),
     ] = False
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.domain.run_end import JobState, PodState
+from holdfast.domain.run_end import CANCEL_REQUESTED, JobState, PodState
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, RESTORE_RUN, Cluster, KubeObject
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
@@ -78,13 +78,13 @@ def note_run(cluster: Cluster, job: KubeObject, run: BackupRun) -> None:
 
 
 def settle_job(cluster: Cluster, run: Run, job_name: str | None, reason: str | None) -> None:
-    """After a run's end, for ``reason``: delete a Job that could not start, mark one that failed as told."""
+    """After a run's end, for ``reason``: delete a Job that cannot start or is cancelled, mark a failed one as told."""
     job = cluster.get(JOB, run.metadata.namespace, job_name) if job_name else None
     if job is None or not belongs(job, run):
         return
     end = job_state(job).end
     if not end:
-        if reason in START_REASONS:
+        if reason in START_REASONS or reason == CANCEL_REQUESTED:
             cluster.delete(JOB, job)
     elif end == "Failed" and SETTLED_ANNOTATION not in (job["metadata"].get("annotations") or {}):
         cluster.patch(JOB, job, {"metadata": {"annotations": {SETTLED_ANNOTATION: "true"}}})

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.domain.phases import Phase
-from holdfast.domain.run_end import RunEnd, RunWaits, job_vanished, judge
+from holdfast.domain.run_end import RunEnd, RunWaits, cancelled, job_vanished, judge
 from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
@@ -34,15 +34,18 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         return None
     job_name = run.metadata.labels.get(JOB_LABEL)
     if run.status.terminal:
-        settle_job(cluster, run, job_name, run.status.reason)
+        settle_job(cluster, run, job_name or _job_unnoted(run), run.status.reason)
         return None
     policy = cluster.get(BACKUP_POLICY, namespace, run.spec.policy_ref.name)
-    if job_name is None:
+    verdict: _Verdict
+    if job_name is None and run.spec.cancel:
+        job_name, verdict = _job_unnoted(run), cancelled()
+    elif job_name is None:
         verdict = _start(cluster, run, policy, image, clock())
     else:
         verdict = _follow(cluster, run, job_name, policy, clock())
     if isinstance(verdict, RunEnd):
-        if job_name is None and policy is not None:
+        if JOB_LABEL not in run.metadata.labels and policy is not None:
             _label(cluster, run)
         _end(cluster, run, clock(), verdict)
         settle_job(cluster, run, job_name, verdict.reason)
@@ -53,6 +56,11 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
     if run.status.phase is None:
         _show(cluster, run, clock(), PENDING)
     return LOOK_AGAIN if run.status.phase in (None, Phase.PENDING) else None
+
+
+def _job_unnoted(run: BackupRun) -> str | None:
+    """The Job of a cancelled run that may have been made just before somebody died who would have noted it."""
+    return job_of_run(run.metadata.name) if run.spec.cancel else None
 
 
 def _start(
@@ -105,6 +113,8 @@ def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeOb
         return RunEnd(Phase.CANCELLED, "PolicyDeleted", message)
     note_run(cluster, job, run)
     state, pods = observe(cluster, job)
+    if run.spec.cancel and not state.end:
+        return cancelled()
     return judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
 
 

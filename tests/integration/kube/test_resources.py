@@ -63,6 +63,14 @@ def test_the_spec_of_a_run_stays(here: Namespace) -> None:
     assert "cannot be changed" in answer
 
 
+def test_a_run_is_cancelled_for_good(here: Namespace) -> None:
+    here.kubectl("create", "-f", str(SAMPLES / "run.yaml"))
+    name = here.kubectl("get", "br", "--output=name").strip()
+    here.kubectl("patch", name, "--type=merge", '--patch={"spec":{"cancel":true}}')
+    answer = here.kubectl("patch", name, "--type=merge", '--patch={"spec":{"cancel":false}}', check=False)
+    assert "does not go on" in answer
+
+
 def test_every_field_is_explained(here: Namespace) -> None:
     assert "Five cron fields" in here.kubectl("explain", "backuppolicies.spec.schedule.cron")
     assert "<no description>" not in here.kubectl("explain", "backuppolicies", "--recursive")
