@@ -11,6 +11,7 @@ from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timesta
 from holdfast.resources.conditions import Condition
 from holdfast.resources.drill import LastDrill, VerificationSpec
 from holdfast.resources.job import JobTemplate
+from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
 from holdfast.resources.retention import RULES, HistoryLimits, PolicyRetention, RetentionSpec
@@ -193,11 +194,15 @@ class BackupPolicyStatus(Status):
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
             "backups lie in the very server that they protect. NotificationsReady: mail can be "
             "sent. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule does not keep is "
-            "removed in time. DrillPassed: the newest drill restored a backup and found it equal.",
+            "removed in time. DrillPassed: the newest drill restored a backup and found it equal. ScheduleMissed: "
+            "the newest scheduled backup never started.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
     next_schedule_time: Annotated[Timestamp | None, Field(description="When the next scheduled backup starts.")] = None
+    missed_schedules: Annotated[MissedSchedules | None, Field(description="Scheduled backups that never started.")] = (
+        None
+    )
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
     retention: Annotated[PolicyRetention | None, Field(description="How the retention rule is kept.")] = None

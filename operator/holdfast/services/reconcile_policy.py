@@ -27,6 +27,7 @@ from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.services.check_needs import Needs
 from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
+from holdfast.services.see_missed import missed_condition, missed_event, see_missed
 from holdfast.services.see_to_drills import drill_condition, drill_event, last_drill, see_to_drills
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
@@ -169,11 +170,14 @@ def _write(
     last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
     drill = last_drill(cluster, policy, old.last_drill) if policy else old.last_drill
     conditions = drill_condition(conditions, drill, now=now, generation=generation)
+    missed = see_missed(cluster, policy, schedule, now) if policy and schedule else old.missed_schedules
+    conditions = missed_condition(conditions, missed, now=now, generation=generation)
     status = old.model_copy(
         update={
             "observed_generation": generation,
             "conditions": conditions,
             "next_schedule_time": schedule.next_after(now) if schedule and not suspended else None,
+            "missed_schedules": missed,
             "last_run": last_run,
             "last_successful_run": last_success,
             "retention": retention.status if retention else old.retention,
@@ -185,3 +189,5 @@ def _write(
         cluster.record(body, BACKUP_POLICY, "Normal" if verdict.ready else "Warning", verdict.reason, verdict.message)
     if written is not None and drill is not None and drill != old.last_drill:
         drill_event(cluster, body, drill)
+    if written is not None:
+        missed_event(cluster, body, old.missed_schedules, missed)

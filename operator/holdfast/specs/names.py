@@ -1,6 +1,7 @@
 """Names and labels. All are deterministic: what is made twice meets itself."""
 
 import re
+from datetime import UTC, datetime
 from hashlib import sha256
 
 from holdfast.resources.run import RunReason
@@ -78,8 +79,13 @@ def run_before_restore(run: str) -> str:
 
 def reason_of_job(policy: str, job: str) -> RunReason:
     """A CronJob names its Jobs ``<cronjob>-<minutes since 1970>``; any other Job was made by hand."""
-    scheduled = re.fullmatch(rf"{re.escape(policy)}-\d{{8,}}", job)
-    return RunReason.SCHEDULED if scheduled else RunReason.MANUAL
+    return RunReason.MANUAL if tick_of_job(policy, job) is None else RunReason.SCHEDULED
+
+
+def tick_of_job(policy: str, job: str) -> datetime | None:
+    """The time for which a CronJob started a Job, and the run of the same name; None if it was made by hand."""
+    scheduled = re.fullmatch(rf"{re.escape(policy)}-(\d{{8,9}})", job)
+    return datetime.fromtimestamp(int(scheduled[1]) * 60, UTC) if scheduled else None
 
 
 def policy_labels(policy: str) -> dict[str, str]:
