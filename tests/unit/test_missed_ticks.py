@@ -58,6 +58,10 @@ def test_a_tick_before_the_policy_is_never_missed() -> None:
     assert settle(at(12, 59), at(11)) == Settled(START)
 
 
+def test_a_run_from_before_the_clock_was_set_back_settles_nothing() -> None:
+    assert settle(at(12, 59), at(15)) == Settled(START)
+
+
 def test_an_hour_that_the_clock_change_skips_is_not_missed() -> None:
     berlin = parse_schedule("30 2 * * *", "Europe/Berlin")
     since = datetime(2026, 3, 28, 12, tzinfo=UTC)  # the 29th has no 02:30

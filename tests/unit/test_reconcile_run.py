@@ -136,6 +136,16 @@ def test_a_job_of_somebody_else_is_never_taken(cluster: FakeCluster, clock: Fake
     assert cluster.get(JOB, NAMESPACE, "by-hand") == theirs
 
 
+def test_a_worker_that_says_success_and_names_no_backup_has_failed(cluster: FakeCluster, clock: FakeClock) -> None:
+    job = started(cluster, clock)
+    set_status(cluster, JOB, "by-hand", conditions=[condition_body("Complete")])
+    words = WorkerMessage("Succeeded", "", Phase.SUCCEEDED, {"documents": 7}).encode()
+    done = container(terminated={"exitCode": 0, "message": words})
+    cluster.put(POD, pod_body(job, clock.now, phase="Succeeded", containerStatuses=done))
+    reconcile(cluster, clock)
+    assert says(cluster) == ("Failed", "BackupMissing")
+
+
 def test_a_run_whose_job_vanished_is_cancelled(cluster: FakeCluster, clock: FakeClock) -> None:
     job = started(cluster, clock)
     cluster.delete(JOB, job)

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from holdfast.domain.phases import Phase
-from holdfast.domain.run_end import JobState, PodState, RunEnd, RunWaits, job_vanished, judge
-from holdfast.domain.worker_message import WorkerMessage
+from holdfast.domain.run_end import JobState, PodState, RunEnd, RunWaits, job_vanished, judge, proven
+from holdfast.domain.worker_message import WorkerMessage, parse_worker_message
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 TIMEOUT = timedelta(seconds=600)
@@ -188,6 +188,23 @@ def test_a_report_that_was_lost_is_taken_from_the_pod() -> None:
     assert ended(job).reason == "ReportLost"
 
 
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.PARTIALLY_FAILED])
+def test_a_worker_that_names_no_backup_has_none(phase: Phase) -> None:
+    words = WorkerMessage("Done", "", phase)
+    end = proven(RunEnd(phase, "Done", "", words))
+    assert (end.phase, end.reason) == (Phase.FAILED, "BackupMissing")
+
+
+def test_a_worker_that_names_its_backup_is_believed() -> None:
+    end = RunEnd(Phase.SUCCEEDED, "Done", "", WorkerMessage("Done", "", Phase.SUCCEEDED, {"backupId": "b"}))
+    assert proven(end) is end
+
+
+def test_a_failure_needs_no_proof() -> None:
+    end = RunEnd(Phase.FAILED, "WorkerDied", "It died.")
+    assert proven(end) is end
+
+
 def test_a_job_that_somebody_deletes_cancels_the_run() -> None:
     assert ended(replace(JOB, deleting=True), RUNNING).phase is Phase.CANCELLED
     assert job_vanished("shop-1").phase is Phase.CANCELLED
@@ -198,3 +215,10 @@ def test_words_that_are_too_long_for_kubernetes_are_cut_and_still_read() -> None
     assert len(words.encode().encode()) <= 4096
     end = ended(failed("PodFailurePolicy"), replace(DEAD, terminated_message=words.encode()))
     assert end.phase is Phase.PARTIALLY_FAILED
+
+
+def test_words_that_are_cut_still_name_the_backup() -> None:
+    words = WorkerMessage("CollectionsFailed", "x" * 5000, Phase.PARTIALLY_FAILED, {"backupId": "b", "documents": 7})
+    cut = parse_worker_message(words.encode())
+    assert cut is not None
+    assert cut.status == {"backupId": "b"}

@@ -175,6 +175,21 @@ def test_a_scheduled_backup_makes_its_run_and_succeeds(pod: Pod) -> None:
     assert status["backupId"].startswith("20260301T120000Z-")
 
 
+def test_a_backup_that_the_store_lost_never_counts_as_taken(pod: Pod) -> None:
+    """A store that says yes to the manifest and forgets it."""
+
+    class Forgetful(MemoryStore):
+        def read(self, key: str) -> bytes | None:
+            return None if key.startswith("backups/") else super().read(key)
+
+    pod.store = Forgetful()
+    result = pod.work()
+    assert result.exit_code == 1
+    assert result.message.phase is Phase.FAILED
+    assert (pod.status()["phase"], pod.status()["reason"]) == ("Failed", "DamagedBackup")
+    assert "backupId" not in pod.status()
+
+
 def test_a_job_by_hand_has_a_manual_run(pod: Pod) -> None:
     pod.work("shop-now")
     assert pod.run("shop-now")["spec"]["reason"] == "Manual"

@@ -22,6 +22,7 @@ IMAGE_REASONS = frozenset(
     }
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "StartError"})
+BACKUP_MISSING = "BackupMissing"
 CANCEL_REQUESTED = "CancelRequested"
 OUT_OF_MEMORY = "OOMKilled"
 FAILING_PATIENCE = timedelta(minutes=3)
@@ -137,6 +138,13 @@ def job_vanished(job: str, advice: str = "Start another run if the backup is sti
 def cancelled() -> RunEnd:
     """Somebody asked for it in the run's spec."""
     return RunEnd(Phase.CANCELLED, CANCEL_REQUESTED, "The run was cancelled by spec.cancel before it ended.")
+
+
+def proven(end: RunEnd) -> RunEnd:
+    """The end of a backup's run. A worker that speaks of a backup without naming it has none to show."""
+    if end.phase not in (Phase.SUCCEEDED, Phase.PARTIALLY_FAILED) or (end.worker and end.worker.status.get("backupId")):
+        return end
+    return RunEnd(Phase.FAILED, BACKUP_MISSING, f"The worker says {end.phase}, but names no backup. {BACKUP_LOST}")
 
 
 def _ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:

@@ -29,7 +29,9 @@ class WorkerMessage:
         text = json.dumps({key: value for key, value in body.items() if value}, ensure_ascii=False)
         if len(text.encode()) <= LIMIT:
             return text
-        body = {"reason": self.reason, "message": self.message[: LIMIT // 8], "phase": self.phase}
+        # The id is the proof of a backup: it stays.
+        proof = {name: value for name, value in self.status.items() if name == "backupId"}
+        body = {"reason": self.reason, "message": self.message[: LIMIT // 8], "phase": self.phase, "status": proof}
         return json.dumps({key: value for key, value in body.items() if value})
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.domain.phases import Phase
-from holdfast.domain.run_end import RunEnd, RunWaits, cancelled, job_vanished, judge
+from holdfast.domain.run_end import RunEnd, RunWaits, cancelled, job_vanished, judge, proven
 from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
@@ -115,7 +115,8 @@ def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeOb
     state, pods = observe(cluster, job)
     if run.spec.cancel and not state.end:
         return cancelled()
-    return judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
+    verdict = judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
+    return proven(verdict) if isinstance(verdict, RunEnd) else verdict
 
 
 def _follow_restore(run: BackupRun, job: KubeObject | None) -> RunEnd | None:
