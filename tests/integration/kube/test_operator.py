@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -202,6 +203,29 @@ def test_a_job_that_is_deleted_cancels_its_run(ready: Namespace) -> None:
     pod_of(ready, "by-hand")
     ready.kubectl("delete", "job/by-hand", "--wait=false")
     ready.wait_for_status("br", "by-hand", phase="Cancelled", reason="JobDeleted")
+
+
+def test_a_run_that_is_cancelled_takes_its_job_with_it(ready: Namespace) -> None:
+    run_by_hand(ready)
+    pod_of(ready, "by-hand")
+    ready.kubectl("patch", "br", "by-hand", "--type=merge", '--patch={"spec":{"cancel":true}}')
+    ready.wait_for_status("br", "by-hand", phase="Cancelled", reason="CancelRequested")
+    ready.wait(lambda: not ready.kubectl("get", "jobs", "--output=name").strip(), "its Job is gone")
+
+
+def test_backups_that_never_started_are_told(ready: Namespace) -> None:
+    """As after days without operator and CronJob controller."""
+    told = ready.get("bp", "shop")["status"]["missedSchedules"]
+    before = (datetime.now(UTC) - timedelta(days=3, hours=12)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    change = {"status": {"missedSchedules": {**told, "settledUntil": before}}}
+    ready.kubectl("patch", "bp", "shop", "--subresource=status", "--type=merge", f"--patch={json.dumps(change)}")
+    missed = ready.wait(
+        lambda: (one := ready.get("bp", "shop")["status"]["missedSchedules"])["count"] and one, "they are told"
+    )
+    assert missed["count"] in (3, 4)
+    conditions = {one["type"]: one["status"] for one in ready.get("bp", "shop")["status"]["conditions"]}
+    assert conditions["ScheduleMissed"] == "True"
+    ready.wait(lambda: "ScheduleMissed" in ready.kubectl("get", "events", "--output=yaml"), "an event says so")
 
 
 def test_a_run_that_is_deleted_takes_its_job_with_it(ready: Namespace) -> None:
