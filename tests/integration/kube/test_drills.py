@@ -17,6 +17,7 @@ from tests.support.compare import differences, snapshot_of
 from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.runbook import commands_of
 
 SCRATCH = {"scratch": {"uriSecretRef": {"name": "drill"}}}
 
@@ -168,3 +169,18 @@ def test_a_server_of_its_own_stands_beside_the_worker(shop: Shop) -> None:
     assert "127.0.0.1" in server["args"]
     assert server["securityContext"]["readOnlyRootFilesystem"] is True
     assert {"name": "drill-data", "emptyDir": {"sizeLimit": "10Gi"}} in pod["volumes"]
+
+
+def test_each_command_of_the_page_on_restores_is_taken(shop: Shop) -> None:
+    shop.back_up()
+    shop.restore()
+    commands = commands_of("restore.md", "kubectl")
+    assert len(commands) >= 10
+    for _, *words in commands:
+        shop.here.kubectl(*(_here(word) for word in words))
+
+
+def _here(word: str) -> str:
+    """A word of the page, with the names of this test."""
+    named = word.replace("before-NAME", "by-hand").replace("NAME", "back")
+    return named if word.startswith("manifests/") else named.replace("timetrack", "shop")
