@@ -37,7 +37,8 @@ def test_deleting_never_waits_for_an_operator_that_is_away(ready: Namespace, ope
     operator.kill()
     for name in ("br/by-hand", "bp/shop"):
         ready.kubectl("delete", name, "--timeout=10s")
-    ready.wait(lambda: not ready.get("cronjob", "shop"), "the CronJob is gone")
+    # Kubernetes' garbage collector looks for kinds that are new to it only every half minute.
+    ready.wait(lambda: not ready.get("cronjob", "shop"), "the CronJob is gone", 90)
 
 
 def test_what_happened_while_the_operator_was_away_is_made_up_for(ready: Namespace, operator: OperatorProcess) -> None:
