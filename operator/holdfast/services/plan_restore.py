@@ -361,8 +361,8 @@ class _Planner:
                 NotAuthorized,
                 f"The user may not do all of this in database {self._target.database!r}: it lacks {actions_told} on "
                 f"{_some(sorted(missing))}.",
-                f"Give it the role readWrite on {self._target.database!r}; for validators and time-series collections "
-                "also `restore` on admin.",
+                f"Give it the role readWrite on {self._target.database!r}; for validators dbAdmin too, for time-series "
+                "collections `restore` and `backup` on admin.",
             )
 
     def _check_room(self, chosen: Sequence[Chosen], there: Mapping[str, CollectionInfo], strategy: Strategy) -> None:

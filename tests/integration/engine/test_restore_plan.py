@@ -90,6 +90,38 @@ def test_the_role_readwrite_is_enough(mongod: Mongod, engine: Engine, shop: Db, 
     assert (done.problems, done.strategy) == ((), Strategy.SWAP)
 
 
+@pytest.mark.parametrize(
+    ("options", "lacking", "enough"),
+    [
+        ({"validator": {"a": 1}}, "bypassDocumentValidation on 'special'", {"dbAdmin": "TARGET"}),
+        (
+            {"timeseries": {"timeField": "t"}},
+            "find, insert on 'system.buckets.special'",
+            {"restore": "admin", "backup": "admin"},
+        ),
+    ],
+)
+def test_what_takes_more_than_readwrite_is_said(
+    mongod: Mongod,
+    engine: Engine,
+    database: Db,
+    restored: Db,
+    options: dict[str, Any],
+    lacking: str,
+    enough: dict[str, str],
+) -> None:
+    database.create_collection("special", **options)
+    outcome = engine.back_up(database.name)
+    roles = [{"role": "readWrite", "db": restored.name}]
+    few, more = f"few-{database.name}", f"more-{database.name}"
+    writer = Engine(mongod.uri_for(few, mongod.create_user(few, roles)), engine.repository)
+    assert lacking in writer.plan(outcome, restored.name).conflicts[0]
+    roles += [{"role": role, "db": where.replace("TARGET", restored.name)} for role, where in enough.items()]
+    able = Engine(mongod.uri_for(more, mongod.create_user(more, roles)), engine.repository)
+    assert able.plan(outcome, restored.name).conflicts == ()
+    assert able.restore(outcome, restored.name).problems == ()
+
+
 def test_a_disk_without_room_is_a_conflict_before_anything_is_written(
     engine: Engine, shop: Db, restored: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
