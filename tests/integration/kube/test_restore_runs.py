@@ -11,7 +11,7 @@ from pymongo.database import Database
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, open_shop, restore
 from tests.integration.kube.test_operator import pod_of
-from tests.integration.kube.test_resources import SAMPLES
+from tests.integration.kube.test_resources import SAMPLES, policy
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
@@ -264,3 +264,19 @@ def test_the_time_that_past_restores_took_is_the_estimate_of_the_next(shop: Shop
     spec: dict[str, Any] = {"mode": "Apply", "existing": "Drop", "confirm": shop.database.name}
     shop.restore("one", **spec)
     assert shop.restore("two", existing="Drop")["plan"]["estimatedSeconds"] >= 0
+
+
+def test_after_the_loss_of_all_that_was_in_the_cluster_the_repository_is_enough(shop: Shop) -> None:
+    backup_id = shop.back_up()
+    lost = shop.here.get("bp", "shop")["metadata"]["uid"]
+    shop.here.kubectl("delete", "bp/shop", "--timeout=30s")
+    shop.here.wait(
+        lambda: not shop.here.get("br", "by-hand") and not shop.here.get("cronjob", "shop"), "all is gone", 90
+    )
+    shop.damage()
+    shop.here.apply(policy())
+    shop.here.kubectl("wait", "--for=condition=Ready", "bp/shop", "--timeout=30s")
+    assert shop.here.get("bp", "shop")["metadata"]["uid"] != lost
+    status = shop.restore(mode="Apply", existing="Drop", confirm=shop.database.name)
+    assert (status["phase"], status["backupId"]) == ("Succeeded", backup_id), status["message"]
+    assert shop.is_clean()
