@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -211,17 +212,27 @@ JSON_ARGUMENTS: dict[str, list[str]] = {
 """How each command with --json is tried on a repository with two backups."""
 
 
-@pytest.mark.parametrize("command", OUTPUTS)
-def test_each_command_prints_what_its_schema_says(
-    command: str, root: Command, filled: Db, restored: Db, tmp_path: Path
-) -> None:
-    repository = ("--repository", f"mongodb:{filled.name}")
+@pytest.fixture(scope="module")
+def stocked(mongod: Mongod, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, str, Path]]:
+    """A repository with two backups, and an archive of one: the command, the name of the database, and a folder."""
+    name = f"stocked_{uuid4().hex[:12]}"
+    generate(mongod.client[name], entries=300)
+    command = Command(mongod.uri.replace("/?", f"/{name}?authSource=admin&"))
+    repository, folder = ("--repository", f"mongodb:{name}"), tmp_path_factory.mktemp("stocked")
     for _ in range(2):
-        root("backup", *repository)
-    root("export", "latest", "--format", "archive", "--output", str(tmp_path / "dump.archive"), *repository)
-    words = {"COPY": restored.name, "FOLDER": str(tmp_path)}
+        command("backup", *repository)
+    command("export", "latest", "--format", "archive", "--output", str(folder / "dump.archive"), *repository)
+    yield command, name, folder
+    for one in (name, f"{name}_copy"):
+        mongod.client.drop_database(one)
+
+
+@pytest.mark.parametrize("command", OUTPUTS)
+def test_each_command_prints_what_its_schema_says(command: str, stocked: tuple[Command, str, Path]) -> None:
+    root, database, folder = stocked
+    words = {"COPY": f"{database}_copy", "FOLDER": str(folder)}
     arguments = [re.sub("|".join(words), lambda found: words[found[0]], word) for word in JSON_ARGUMENTS[command]]
-    assert root.json(command, *arguments, *repository)
+    assert root.json(command, *arguments, "--repository", f"mongodb:{database}")
 
 
 def test_damage_is_printed_as_the_schema_says(mongod: Mongod, root: Command, filled: Db) -> None:
