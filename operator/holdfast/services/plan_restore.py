@@ -283,7 +283,7 @@ class _Planner:
                 "Restore into another database, or choose to drop what is there, or to merge into it.",
             )
         for one in chosen:
-            if one.plan.action == "replace" and one.plan.target in BACKUP_COLLECTIONS:
+            if one.plan.action in ("replace", "merge") and one.plan.target in BACKUP_COLLECTIONS:
                 self._refuse(InvalidSpec, f"Collection {one.plan.target!r} of the target holds backups.", "Rename it.")
             if one.plan.action == "merge":
                 self._check_merge(one, there[one.plan.target])

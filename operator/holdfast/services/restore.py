@@ -103,7 +103,15 @@ def restore(
 def _require_chunks(decision: Decision, manifest: Manifest, repository: Repository, stop: Event) -> None:
     names = {one.plan.name for one in decision.chosen}
     needed = manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in names)})
-    if problems := verify(repository, needed, stop=stop).problems:
+    problems = verify(repository, needed, stop=stop).problems
+    # What is made ready aside is proven there. What is dropped first has to be proven before.
+    blind = {
+        one.plan.name for one in decision.chosen if one.plan.action == "replace" and one.plan.way is Strategy.DIRECT
+    }
+    if blind and not problems:
+        needed = manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in blind)})
+        problems = verify(repository, needed, read_data=True, stop=stop).problems
+    if problems:
         raise DamagedBackup(
             f"Backup {manifest.backup_id} cannot be restored: {' '.join(problems[:3])}",
             hint="Nothing was written. Restore another backup.",
@@ -234,7 +242,11 @@ class _Restore:
         if not self._directs:
             return []
         self._drop_what_is_replaced(self._directs)
-        return self._loader.load(self._directs, {record.name: record.name for record in self._directs})
+        try:
+            return self._loader.load(self._directs, {record.name: record.name for record in self._directs})
+        except TargetNotEmpty:
+            self._notes.withdraw(record.name for record in self._directs)
+            raise
 
     def _merge(self, one: Chosen) -> Merged:
         merged = merge(one.record, self._repository, self._target, self._progress, self._stop, self._lease.check)
@@ -266,8 +278,12 @@ class _Restore:
         # A view may be created before the view that it looks at: the server resolves it when it is read.
         if self._views:
             self._drop_what_is_replaced(self._views)
-        for view in self._views:
-            self._target.create(view.name, view.options, "view")
+        for index, view in enumerate(self._views):
+            try:
+                self._target.create(view.name, view.options, "view")
+            except TargetNotEmpty:
+                self._notes.withdraw(one.name for one in self._views[index:])
+                raise
 
     def _drop_what_is_replaced(self, records: Sequence[CollectionRecord]) -> None:
         """And what an earlier attempt made. Anything else came meanwhile, and creating it fails."""

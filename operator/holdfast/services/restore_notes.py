@@ -65,7 +65,7 @@ class Notes:
         if self.is_made(there.name, uuid):
             return True
         announced = note["place"] == there.name and not note["uuid"]
-        return announced and (there.type == "view" or self._target.estimate(there).documents == 0)
+        return announced and (there.type == "view" or self._is_empty(there))
 
     def ours(self, catalogue: Iterable[CollectionInfo]) -> set[str]:
         """Names in the target behind which is what this restore made."""
@@ -84,9 +84,16 @@ class Notes:
 
     def make(self, name: str, place: str, uuid: bytes | None) -> None:
         """``place``: the collection's name for now. Without a ``uuid``, it is about to be made."""
-        self._write(
-            f"{self._key}/{identity_of(name)}", {"name": name, "place": place, "uuid": uuid.hex() if uuid else ""}
-        )
+        self._write(self._key_of(name), {"name": name, "place": place, "uuid": uuid.hex() if uuid else ""})
+
+    def withdraw(self, names: Iterable[str]) -> None:
+        """Somebody else was faster: of what was about to be made under these names, nothing is ours."""
+        for name in names:
+            note = self._of(name)
+            if note and note["place"] == name and not note["uuid"]:
+                key = self._key_of(name)
+                self._target.delete_note(key)
+                del self._all[key]
 
     def finish(self) -> None:
         """All is in place and proven: forget this restore. Whoever finds the notes half removed knows that it is so."""
@@ -139,7 +146,14 @@ class Notes:
                 self._target.drop(one["place"])
 
     def _of(self, name: str) -> Mapping[str, str] | None:
-        return self._all.get(f"{self._key}/{identity_of(name)}")
+        return self._all.get(self._key_of(name))
+
+    def _key_of(self, name: str) -> str:
+        return f"{self._key}/{identity_of(name)}"
+
+    def _is_empty(self, there: CollectionInfo) -> bool:
+        # By reading: the server keeps no count of a time-series, and a wrong one after a crash.
+        return not any(self._target.read(there, None))
 
     def _write(self, key: str, note: dict[str, str]) -> None:
         self._target.write_note(key, note)

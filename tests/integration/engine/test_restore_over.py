@@ -10,6 +10,7 @@ from holdfast.domain.restoring import STATE, Existing, Strategy
 from holdfast.errors import CollectionFailed, DamagedBackup, InvalidSpec, TargetNotEmpty
 from holdfast.ports import Advance
 from holdfast.repository.repository import Repository
+from holdfast.services.load import Loader
 from holdfast.services.merge import Merged
 from holdfast.services.plan_restore import RestorePlan
 from holdfast.stores.memory import MemoryStore
@@ -147,6 +148,55 @@ def test_a_chunk_that_is_gone_leaves_the_target_as_it_was(
     assert STATE not in " ".join(database.list_collection_names())
 
 
+@pytest.mark.parametrize("strategy", [Strategy.AUTO, Strategy.DIRECT])
+@pytest.mark.parametrize("options", [{}, {"timeseries": {"timeField": "t"}}], ids=["plain", "timeseries"])
+def test_nothing_is_dropped_for_a_chunk_that_cannot_be_read(
+    engine: Engine, store: MemoryStore, database: Db, options: dict[str, Any], strategy: Strategy
+) -> None:
+    database["small"].insert_one({})
+    database.create_collection("readings", **options)
+    database["readings"].insert_many([{"t": ObjectId().generation_time, "text": f"{n}" * 50} for n in range(500)])
+    outcome = engine.back_up(database.name)
+    before = snapshot_of(database)
+    key = max(store.keys("chunks/"), key=lambda key: len(store.objects[key]))
+    store.objects[key] = store.objects[key][:-10] + bytes(10)
+    with pytest.raises(DamagedBackup):
+        drop(engine, outcome, database, strategy=strategy)
+    assert differences(before, snapshot_of(database)) == []
+
+
+APPEARING: dict[str, dict[str, Any]] = {
+    "collection": {"capped": True, "size": 4096},
+    "timeseries": {"timeseries": {"timeField": "t"}},
+    "view": {"viewOn": "orders", "pipeline": [{"$match": {"_id": 0}}]},
+}
+
+
+@pytest.mark.parametrize("kind", APPEARING)
+def test_a_collection_that_appears_in_a_direct_restore_is_left_as_it_is_by_the_next_attempt_too(
+    engine: Engine, database: Db, restored: Db, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    database["orders"].insert_one({})
+    database.create_collection("theirs", **APPEARING[kind])
+    outcome = engine.back_up(database.name)
+    real = Loader.load
+
+    def intrude(loader: Loader, *arguments: Any) -> list[str]:
+        restored.create_collection("theirs", **APPEARING[kind])
+        if kind == "timeseries":
+            restored["theirs"].insert_one({"t": ObjectId().generation_time})
+        return real(loader, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Loader, "load", intrude)
+        with pytest.raises(TargetNotEmpty, match=r"'theirs' of database .* appeared"):
+            engine.restore(outcome, restored.name, token="the same")
+    with pytest.raises(TargetNotEmpty, match="has 'theirs' already"):
+        engine.restore(outcome, restored.name, token="the same")
+    assert [one["type"] for one in restored.list_collections(filter={"name": "theirs"})] == [kind]
+    assert restored["theirs"].count_documents({}) == (kind == "timeseries")
+
+
 def test_a_collection_that_appears_meanwhile_is_left_as_it_is(
     engine: Engine, database: Db, restored: Db, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -248,6 +298,16 @@ def test_what_cannot_be_merged_into_is_refused(engine: Engine, shop: Db, name: s
     outcome = engine.back_up(shop.name)
     with pytest.raises(InvalidSpec, match="cannot be merged"):
         engine.restore(outcome, shop.name, include=[name], existing=Existing.MERGE)
+
+
+def test_nothing_is_merged_into_a_repository_in_the_target(engine: Engine, shop: Db, restored: Db) -> None:
+    outcome = engine.back_up(shop.name)
+    restored["backupmetadatas"].insert_one({"_id": "a manifest"})
+    with pytest.raises(InvalidSpec, match="holds backups"):
+        engine.restore(
+            outcome, restored.name, ["orders"], existing=Existing.MERGE, rename=(("orders", "backupmetadatas"),)
+        )
+    assert restored["backupmetadatas"].count_documents({}) == 1
 
 
 def test_a_merge_and_a_swap_exclude_each_other(engine: Engine, shop: Db) -> None:
