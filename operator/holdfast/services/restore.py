@@ -8,7 +8,7 @@ May be killed anywhere. The notes in the target tell the next attempt what is it
 change that anybody sees, and goes on after it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from threading import Event
@@ -101,16 +101,15 @@ def restore(
 
 
 def _require_chunks(decision: Decision, manifest: Manifest, repository: Repository, stop: Event) -> None:
-    names = {one.plan.name for one in decision.chosen}
-    needed = manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in names)})
-    problems = verify(repository, needed, stop=stop).problems
-    # What is made ready aside is proven there. What is dropped first has to be proven before.
-    blind = {
-        one.plan.name for one in decision.chosen if one.plan.action == "replace" and one.plan.way is Strategy.DIRECT
-    }
-    if blind and not problems:
-        needed = manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in blind)})
-        problems = verify(repository, needed, read_data=True, stop=stop).problems
+    def part(chosen: Iterable[Chosen]) -> Manifest:
+        names = {one.plan.name for one in chosen}
+        return manifest.model_copy(update={"collections": tuple(c for c in manifest.collections if c.name in names)})
+
+    problems = verify(repository, part(decision.chosen), stop=stop).problems
+    if not problems:
+        # What is made ready aside is proven there. What is dropped first has to be proven before.
+        direct = (one for one in decision.chosen if one.plan.way is Strategy.DIRECT and one.plan.action == "replace")
+        problems = verify(repository, part(direct), read_data=True, stop=stop).problems
     if problems:
         raise DamagedBackup(
             f"Backup {manifest.backup_id} cannot be restored: {' '.join(problems[:3])}",

@@ -12,7 +12,7 @@ def target_state(plan: RestorePlan, source: Source) -> str:
     """Given the plan of a restore and its target, say which collections are there; nothing where it cannot be seen.
 
     By the counts that the server keeps: it has to be quick. Only for collection by collection: in a swap, what happens
-    in the scratch database is nobody's business, and the engine itself says whether it had begun to rename.
+    in scratch collections is nobody's business, and the engine itself says whether the target is as it was.
     """
     if plan.strategy is not Strategy.DIRECT:
         return ""
