@@ -1,6 +1,9 @@
 """A restore that dies anywhere is finished by the next attempt; and two of them never work on one target."""
 
+import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -14,8 +17,11 @@ from holdfast.services import target_lease
 from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.restore import restore
 from holdfast.wiring import now, open_target
+from tests.integration.engine.test_command_line import Command
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine
+from tests.support.mongod import Mongod
+from tests.support.timetrack import generate
 
 Db = Database[dict[str, Any]]
 WRITES = frozenset(
@@ -129,6 +135,36 @@ def test_a_swap_that_dies_at_any_write_is_finished_by_the_next_attempt(engine: E
         assert STATE not in " ".join(restored.list_collection_names())
         damage()
     assert len(died) > 25
+
+
+def test_a_command_that_is_killed_again_and_again_is_finished_at_last(
+    mongod: Mongod, database: Db, restored: Db, tmp_path: Path
+) -> None:
+    generate(database, entries=3_000)
+    wanted = snapshot_of(database)
+    restored["users"].insert_one({"_id": "old"})
+    command = Command(mongod.uri.replace("/?", f"/{database.name}?authSource=admin&"))
+    repository = ("--repository", f"file://{tmp_path}")
+    command("backup", *repository)
+    into = ("--database", restored.name, "--existing", "drop", "--confirm", restored.name)
+    ends = []
+    for tenths in range(4, 40, 2):
+        process = command.start("restore", "latest", *repository, *into)
+        try:
+            process.communicate(timeout=tenths / 10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+        restored[STATE].delete_one({"_id": "lease"})
+        ends.append(process.returncode)
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL
+        found = restored["users"].count_documents({})
+        assert found in (1, database["users"].count_documents({}))
+    assert ends[-1] == 0
+    assert len(ends) > 3
+    assert differences(wanted, snapshot_of(restored)) == []
 
 
 def test_what_a_dead_swap_left_is_told_and_removed_by_the_next_restore(engine: Engine, shop: Db, restored: Db) -> None:
