@@ -8,6 +8,7 @@ from pymongo.errors import OperationFailure
 
 from tests.support.kubectl import CommandFailed, Kubectl, Object
 from tests.support.mongod import Mongod
+from tests.support.schedules import NOT_NOW
 from tests.support.timetrack import generate
 
 API = "holdfast.dev/v1alpha1"
@@ -49,7 +50,7 @@ class Site:
         """Apply a policy; keywords replace parts of its spec."""
         base: Object = {
             "source": {"uriSecretRef": {"name": "timetrack"}},
-            "schedule": {"cron": "0 2 * * *"},
+            "schedule": {"cron": NOT_NOW},
             "job": {"backoffLimit": 1, "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}}},
         }
         merged = copy.deepcopy(base)

@@ -3,6 +3,7 @@
 import pytest
 
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, ROLE, Cluster, KubeObject
+from tests.support.schedules import NOT_NOW
 
 
 def policy(namespace: str, name: str = "shop") -> KubeObject:
@@ -10,7 +11,7 @@ def policy(namespace: str, name: str = "shop") -> KubeObject:
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "source": {"uriSecretRef": {"name": "shop", "key": "MONGODB_URI"}},
-            "schedule": {"cron": "0 2 * * *", "timeZone": "Etc/UTC"},
+            "schedule": {"cron": NOT_NOW, "timeZone": "Etc/UTC"},
             "storage": {"mongodb": {}},
         },
     }

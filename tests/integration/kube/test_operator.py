@@ -13,6 +13,7 @@ from holdfast.specs.names import POLICY_LABEL
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.test_resources import policy
 from tests.support.operator_process import OperatorProcess
+from tests.support.schedules import NOT_NOW, TIME_OF_DAY
 
 URI = "mongodb://app:hunter2@db.example.org:27017/shop"
 OWNED = ("cronjob/shop", "serviceaccount/holdfast-shop", "role/holdfast-shop", "rolebinding/holdfast-shop")
@@ -73,7 +74,7 @@ def test_a_policy_becomes_ready_with_its_objects(ready: Namespace) -> None:
         assert owner["name"] == "shop"
     body = ready.get("bp", "shop")
     assert body["status"]["observedGeneration"] == body["metadata"]["generation"]
-    assert body["status"]["nextScheduleTime"].endswith("T02:00:00Z")
+    assert body["status"]["nextScheduleTime"].endswith(f"T{TIME_OF_DAY}:00Z")
     assert ready.kubectl("wait", "--for=condition=Ready", "bp/shop", "--timeout=1s")
 
 
@@ -100,7 +101,7 @@ def test_what_is_edited_is_put_right_within_seconds(ready: Namespace) -> None:
 
     def right() -> bool:
         spec = ready.get("cronjob", "shop")["spec"]
-        return (spec["schedule"], spec["suspend"]) == ("0 2 * * *", False) and bool(
+        return (spec["schedule"], spec["suspend"]) == (NOT_NOW, False) and bool(
             ready.get("role", "holdfast-shop")["rules"]
         )
 
@@ -124,7 +125,7 @@ def test_a_change_of_the_policy_reaches_the_cron_job(ready: Namespace) -> None:
 def test_an_invalid_schedule_is_said_and_keeps_the_last_good_one(ready: Namespace) -> None:
     ready.kubectl("patch", "bp/shop", "--type=merge", '--patch={"spec":{"schedule":{"cron":"99 2 * * *"}}}')
     assert "spec.schedule.cron" in wait_ready(ready, "InvalidSpec")["message"]
-    assert ready.get("cronjob", "shop")["spec"]["schedule"] == "0 2 * * *"
+    assert ready.get("cronjob", "shop")["spec"]["schedule"] == NOT_NOW
     ready.kubectl("patch", "bp/shop", "--type=merge", '--patch={"spec":{"schedule":{"timeZone":"Mars/Phobos"}}}')
     assert ready.get("cronjob", "shop")["spec"]["timeZone"] == "Etc/UTC"
 
@@ -262,7 +263,7 @@ def test_policies_of_one_name_in_two_namespaces_do_not_meet(ready: Namespace, re
     other.apply(policy(schedule={"cron": "7 7 * * *"}))
     wait_ready(other, "SecretMissing")
     assert other.get("cronjob", "shop")["spec"]["schedule"] == "7 7 * * *"
-    assert ready.get("cronjob", "shop")["spec"]["schedule"] == "0 2 * * *"
+    assert ready.get("cronjob", "shop")["spec"]["schedule"] == NOT_NOW
     other.kubectl("delete", "bp/shop")
     assert ready.get("cronjob", "shop")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.kube.conftest import ROOT, Namespace
+from tests.support.schedules import NOT_NOW
 
 SAMPLES = ROOT / "manifests" / "samples"
 
@@ -15,7 +16,7 @@ def policy(name: str = "shop", **spec: Any) -> dict[str, Any]:
         "apiVersion": "holdfast.dev/v1alpha1",
         "kind": "BackupPolicy",
         "metadata": {"name": name},
-        "spec": {"source": {"uriSecretRef": {"name": "shop"}}, "schedule": {"cron": "0 2 * * *"}, **spec},
+        "spec": {"source": {"uriSecretRef": {"name": "shop"}}, "schedule": {"cron": NOT_NOW}, **spec},
     }
 
 
