@@ -10,9 +10,10 @@ from typing import Any
 from holdfast.domain.database_name import check_database_name
 from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
 from holdfast.mongo.client import OneMember, connect, database_in
+from holdfast.mongo.probe import MongoProbe
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Pinger, Store
+from holdfast.ports import Mailer, Member, Pinger, SourceProbe, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
@@ -308,3 +309,8 @@ def open_pinger() -> Pinger:
     from holdfast.hooks.ping import HttpPinger
 
     return HttpPinger()
+
+
+def open_probe() -> SourceProbe:
+    """What asks sources whether they can be read."""
+    return MongoProbe()

@@ -1,6 +1,6 @@
 """Schedules: what is accepted is what Kubernetes accepts, and when it is due."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 import pytest
@@ -84,3 +84,25 @@ def test_cron_that_kubernetes_would_refuse_names_the_field(cron: str, said: str)
 def test_an_unknown_time_zone_names_the_field(zone: str) -> None:
     with pytest.raises(InvalidSpec, match=r"spec\.schedule\.timeZone"):
         parse_schedule("0 2 * * *", zone)
+
+
+@pytest.mark.parametrize(
+    ("cron", "moment", "hours"),
+    [
+        ("0 2 * * *", "2026-03-04T02:00", 24),
+        ("0 2 * * *", "2026-03-04T01:59", 24),
+        ("*/15 * * * *", "2026-03-04T01:59", 0.25),
+        ("0 2 * * 1-5", "2026-03-06T02:05", 72),
+        ("0 2 * * 1-5", "2026-03-05T02:05", 24),
+        ("0 2 * * 0", "2026-03-04T12:00", 168),
+        ("0 0 1 1 *", "2026-03-04T12:00", 365 * 24),
+    ],
+)
+def test_the_interval_at_a_moment_is_between_the_two_times_around_it(cron: str, moment: str, hours: float) -> None:
+    at = datetime.fromisoformat(f"{moment}+00:00")
+    assert parse_schedule(cron, "Etc/UTC").interval_at(at) == timedelta(hours=hours)
+
+
+def test_the_interval_over_a_change_of_the_clock_is_real_time() -> None:
+    berlin = parse_schedule("0 4 * * *", "Europe/Berlin")
+    assert berlin.interval_at(datetime(2026, 3, 28, 12, tzinfo=UTC)) == timedelta(hours=23)

@@ -14,7 +14,7 @@ from holdfast.kube.connection import Connection
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import open_mailer, open_pinger
+from holdfast.wiring import open_mailer, open_pinger, open_probe
 
 
 def run_operator() -> None:
@@ -39,6 +39,7 @@ def run_operator() -> None:
         clock=lambda: datetime.now(UTC),
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
         pinger=open_pinger(),
+        probe=open_probe(),
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,

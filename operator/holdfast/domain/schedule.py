@@ -7,7 +7,7 @@ Sunday is 0 only. A policy is checked by the same rules, so that what we accept,
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -64,6 +64,16 @@ class Schedule:
 
     def next_after(self, moment: datetime) -> datetime:
         return next(self.after(moment))
+
+    def interval_at(self, moment: datetime) -> timedelta:
+        """How long it is from the time that it was last due, at or before ``moment``, to the next after it."""
+        span = timedelta(hours=1)
+        while (due := self.next_after(moment - span)) > moment:
+            span *= 2
+        following = self.after(due)
+        while (later := next(following)) <= moment:
+            due = later
+        return later - due
 
 
 def parse_schedule(cron: str, time_zone: str) -> Schedule:

@@ -10,9 +10,10 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, KubeObject, Mailer, Pinger
+from holdfast.ports import Clock, Cluster, KubeObject, Mailer, Pinger, SourceProbe
 from holdfast.services.beat import beat
 from holdfast.services.follow_job import cancel_job, cancel_restore
+from holdfast.services.look_after_health import look_after_health
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_restore import reconcile_restore
@@ -25,6 +26,10 @@ _T = TypeVar("_T")
 
 NOTIFIERS = 4
 """Threads for mail. They are apart from the others: a mail server that is slow must not hold up a run."""
+PROBERS = 8
+"""Threads for health: each may wait five seconds for a source that does not answer."""
+AFTERWARDS = 1.0
+"""Seconds after which health follows what led to it: it judges by what the other use cases wrote."""
 
 
 class UseCase(Protocol):
@@ -50,24 +55,28 @@ class Reconciler:
         clock: Clock,
         mailer: Mailer,
         pinger: Pinger,
+        probe: SourceProbe,
         *,
         namespaces: Sequence[str] = (),
         interval: float = 60,
         workers: int = 8,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
-        self._mailer, self._pinger = mailer, pinger
+        self._mailer, self._pinger, self._probe = mailer, pinger, probe
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile)
         self._notifiers = ThreadPoolExecutor(max_workers=NOTIFIERS, thread_name_prefix="notify")
         self._notices: WorkQueue[Key] = WorkQueue(self._notify)
+        self._probers = ThreadPoolExecutor(max_workers=PROBERS, thread_name_prefix="health")
+        self._patients: WorkQueue[Key] = WorkQueue(self._look_after)
         self._ticked: float | None = None
 
     async def look_at(self, key: Key, delay: float = 0.0) -> None:
         await self._queue.add(key, delay)
         if key.kind == "BackupPolicy":
             await self._notices.add(key, delay)
+            await self._patients.add(key, delay + AFTERWARDS)
 
     async def cancel(self, run: KubeObject) -> None:
         """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
@@ -83,10 +92,11 @@ class Reconciler:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._queue.run(self._workers))
             group.create_task(self._notices.run(NOTIFIERS))
+            group.create_task(self._patients.run(PROBERS))
             group.create_task(self._survey_for_ever())
 
     def close(self) -> None:
-        for pool in (self._pool, self._notifiers):
+        for pool in (self._pool, self._notifiers, self._probers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def alive(self) -> bool:
@@ -120,6 +130,10 @@ class Reconciler:
             return min((look for look in looks if look is not None), default=None)
 
         return await self._call(f"Notifications of {key}", call, pool=self._notifiers)
+
+    async def _look_after(self, key: Key) -> float | None:
+        call = partial(look_after_health, self._cluster, self._probe, key.namespace, key.name, clock=self._clock)
+        return await self._call(f"Health of {key}", call, pool=self._probers)
 
     async def _call(
         self, what: str, call: Callable[[], _T], *, quiet: bool = False, pool: ThreadPoolExecutor | None = None

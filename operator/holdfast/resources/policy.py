@@ -10,6 +10,7 @@ from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.drill import LastDrill, VerificationSpec
+from holdfast.resources.health import Health, HealthSpec, Statistics
 from holdfast.resources.job import JobTemplate
 from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
@@ -158,6 +159,7 @@ class BackupPolicySpec(Spec):
         Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
     ] = None
     verification: Annotated[VerificationSpec, Field(description="How backups are proven.")] = VerificationSpec()
+    health: Annotated[HealthSpec, Field(description="What counts as healthy.")] = HealthSpec()
     notifications: Annotated[NotificationsSpec, Field(description="Who is told what.")] = NotificationsSpec()
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
 
@@ -195,7 +197,7 @@ class BackupPolicyStatus(Status):
             "backups lie in the very server that they protect. NotificationsReady: mail can be "
             "sent. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule does not keep is "
             "removed in time. DrillPassed: the newest drill restored a backup and found it equal. ScheduleMissed: "
-            "the newest scheduled backup never started.",
+            "the newest scheduled backup never started. Healthy: all five checks of `health` are good.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -207,6 +209,10 @@ class BackupPolicyStatus(Status):
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
     retention: Annotated[PolicyRetention | None, Field(description="How the retention rule is kept.")] = None
     last_drill: Annotated[LastDrill | None, Field(description="The newest drill that has ended.")] = None
+    health: Annotated[Health | None, Field(description="How the policy does: five checks, and the worst of them.")] = (
+        None
+    )
+    statistics: Annotated[Statistics | None, Field(description="The runs of the last 30 days in numbers.")] = None
     notifications: Annotated[
         PolicyNotifications | None, Field(description="What the policy told, beside the ends of its runs.")
     ] = None
