@@ -174,6 +174,7 @@ def test_nothing_is_written_while_nothing_changes(site: Site) -> None:
     site.ready()
     site.back_up()
     site.kubectl.wait("backuppolicy/timetrack", "jsonpath={.status.lastSuccessfulRun.backupId}")
+    site.kubectl.wait("backuppolicy/timetrack", "condition=Healthy")
 
     def written_in_three_rounds() -> str:
         """Of the operator's loop: the watch ends by its own timeout."""

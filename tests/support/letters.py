@@ -8,9 +8,11 @@ from holdfast.domain.notifications import Event
 from holdfast.ports import Letter
 from holdfast.resources.base import format_time
 from holdfast.resources.drill import LastDrill
+from holdfast.resources.health import Health
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.specs.drill_letter import drill_facts
+from holdfast.specs.health_letter import health_facts
 from holdfast.specs.letters import TEMPLATES, run_facts
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.kube_objects import policy_model
@@ -75,6 +77,35 @@ DRILLS = {
 }
 
 
+_CRITICAL = (
+    "RecentBackup: The newest good backup, of BackupRun timetrack-29384720, ended at 2026-03-01T01:00:40Z: the next "
+    "was due by 2026-03-02T03:00:40Z. Look at the newest run's message and at the CronJob."
+)
+
+
+def _health(verdict: str, message: str, recent: str) -> Health:
+    since = format_time(NOW)
+    checks = [
+        ("DatabaseConnection", "Healthy", "Replica set rs0 answers."),
+        ("RecentBackup", verdict, recent),
+        ("BackupIntegrity", "Healthy", "The backup of BackupRun timetrack-29384720 is whole and verified."),
+        ("RetentionCompliance", "Healthy", "Backups that are kept: 8."),
+        ("CronSchedule", "Healthy", "The CronJob is in force, and every backup that was due has started."),
+    ]
+    told = [{"name": name, "status": status, "message": words, "since": since} for name, status, words in checks]
+    return Health.model_validate({"verdict": verdict, "since": since, "message": message, "checks": told})
+
+
+HEALTHS = {
+    Event.HEALTH_CRITICAL: _health("Critical", _CRITICAL, _CRITICAL.removeprefix("RecentBackup: ")),
+    Event.HEALTH_RECOVERED: _health(
+        "Healthy",
+        "All five checks are good.",
+        "The newest good backup, of BackupRun timetrack-29386160, ended at 2026-03-02T01:00:42Z.",
+    ),
+}
+
+
 def run_of(name: str, ended: datetime = NOW, **status: Any) -> BackupRun:
     return BackupRun.model_validate(
         {
@@ -129,9 +160,10 @@ def policy() -> BackupPolicy:
 
 def letters() -> Mapping[str, Letter]:
     """By template."""
-    apart = {Event.WEEKLY_SUMMARY, *DRILLS}
+    apart = {Event.WEEKLY_SUMMARY, *DRILLS, *HEALTHS}
     every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event not in apart}
     every |= {TEMPLATES[event]: drill_facts(policy(), "timetrack", drill) for event, drill in DRILLS.items()}
+    every |= {TEMPLATES[event]: health_facts(policy(), "timetrack", health) for event, health in HEALTHS.items()}
     every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
     every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
     return {

@@ -608,3 +608,65 @@ def test_killed_at_any_write_a_drill_is_told(line: int, sent_first: bool) -> Non
     site.settle()
     assert set(templates(site)) == {"drill_failed"}
     assert len({letter.message_id for letter in site.mailer.sent}) == 1
+
+
+# --- health ----------------------------------------------------------------------------------------------------------
+
+
+def health_is(site: Site, verdict: str) -> None:
+    site.clock.advance(60)
+    told = {"verdict": verdict, "since": format_time(site.clock.now), "message": "So it is.", "checks": []}
+    body = site.cluster.get(BACKUP_POLICY, NAMESPACE, "shop")
+    assert body is not None
+    assert site.cluster.patch_status(BACKUP_POLICY, body, {"health": told}) is not None
+
+
+def test_health_that_becomes_critical_is_told_once_and_so_is_its_end(site: Site) -> None:
+    site.settle()
+    for verdict in ("Healthy", "Warning", "Critical", "Warning", "Healthy", "Warning", "Healthy"):
+        health_is(site, verdict)
+        site.settle()
+        site.settle()
+    assert templates(site) == ["health_critical", "health_recovered"]
+    assert site.mailer.sent[0].facts["run"]["message"] == "So it is."
+
+
+def test_each_time_that_health_becomes_critical_is_told(site: Site) -> None:
+    site.settle()
+    for verdict in ("Critical", "Warning", "Critical"):
+        health_is(site, verdict)
+        site.settle()
+    assert templates(site) == ["health_critical", "health_critical"]
+
+
+def test_health_from_before_mail_was_set_up_is_not_told() -> None:
+    site = Site()
+    health_is(site, "Critical")
+    site.clock.advance(60)
+    site.settle()
+    assert not site.mailer.tried
+
+
+def test_what_is_owed_of_health_goes_out_although_it_is_better_meanwhile(site: Site) -> None:
+    site.settle()
+    site.mailer.failing = lambda _letter: MailUnavailable("busy")
+    health_is(site, "Critical")
+    site.settle()
+    health_is(site, "Warning")
+    site.mailer.failing = lambda _letter: None
+    site.clock.advance(HOUR)
+    site.settle()
+    assert templates(site) == ["health_critical"]
+
+
+@pytest.mark.parametrize("sent_first", [False, True])
+@pytest.mark.parametrize("line", range(1, 5))
+def test_killed_at_any_write_health_is_told(line: int, sent_first: bool) -> None:
+    site = Site()
+    site.settle()
+    health_is(site, "Critical")
+    kill_at(site, line, sent_first=sent_first)
+    site.clock.advance(HOUR)
+    site.settle()
+    assert set(templates(site)) == {"health_critical"}
+    assert len({letter.message_id for letter in site.mailer.sent}) == 1

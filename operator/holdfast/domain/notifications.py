@@ -23,6 +23,9 @@ class Event(StrEnum):
     """The first good backup after one that was not. Who does not want it is told of a success."""
     DRILL_PASSED = "DrillPassed"
     DRILL_FAILED = "DrillFailed"
+    HEALTH_CRITICAL = "HealthCritical"
+    HEALTH_RECOVERED = "HealthRecovered"
+    """Healthy after Critical."""
     WEEKLY_SUMMARY = "WeeklySummary"
 
 

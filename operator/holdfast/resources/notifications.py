@@ -16,8 +16,8 @@ _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 _EVENTS = (
     "BackupSucceeded, BackupFailed, BackupPartial (some collections failed), BackupRecovered (good again; who does not "
-    "name it is told of a success), DrillPassed, DrillFailed, WeeklySummary (Monday at 08:00 in the time zone of the "
-    "schedule)."
+    "name it is told of a success), DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
+    "WeeklySummary (Monday at 08:00 in the time zone of the schedule)."
 )
 
 
@@ -157,5 +157,6 @@ class PolicyNotifications(Status):
         Timestamp | None, Field(description="The moment that the last weekly summary was due at.")
     ] = None
     drill_time: Annotated[Timestamp | None, Field(description="When the last drill ended that was told of.")] = None
+    health_time: Annotated[Timestamp | None, Field(description="Since when health is as it was last told.")] = None
     deliveries: Deliveries = ()
     heartbeat: Annotated[HeartbeatStatus | None, Field(description="What the heartbeat URL was told.")] = None

@@ -21,6 +21,7 @@ from holdfast.services.post import WITHDRAWN, Owner, Post, debt_of, place_of, wi
 from holdfast.services.say_notifications import Verdict, say
 from holdfast.services.summarise import summarise
 from holdfast.services.tell_drill import tell_drill
+from holdfast.services.tell_health import tell_health
 from holdfast.services.write_status import parse_policy, parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
@@ -94,7 +95,10 @@ class _Round:
         looks.append(
             summarise(self.cluster, self.mailer, self.policy, self.account, ended, since=self.since, now=self.now)
         )
-        looks.append(tell_drill(self.cluster, self.mailer, self.policy, self.account, since=self.since, now=self.now))
+        looks += [
+            tell(self.cluster, self.mailer, self.policy, self.account, since=self.since, now=self.now)
+            for tell in (tell_drill, tell_health)
+        ]
         return min((look for look in looks if look is not None), default=None)
 
     def _owe(self, runs: Runs) -> bool:

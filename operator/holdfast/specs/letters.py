@@ -25,6 +25,8 @@ TEMPLATES = {
     Event.BACKUP_RECOVERED: "backup_recovered",
     Event.DRILL_PASSED: "drill_passed",
     Event.DRILL_FAILED: "drill_failed",
+    Event.HEALTH_CRITICAL: "health_critical",
+    Event.HEALTH_RECOVERED: "health_recovered",
     Event.WEEKLY_SUMMARY: "weekly_summary",
 }
 
@@ -65,7 +67,7 @@ def run_facts(
         "rows": _rows(policy, run, zone),
         "others": told,
         "more": len(others) - len(told),
-        "last_good": _last_good(policy, zone),
+        "last_good": last_good_words(policy, zone),
         "commands": _commands(policy, run),
     }
 
@@ -126,7 +128,7 @@ def _rows(policy: BackupPolicy, run: BackupRun, zone: ZoneInfo) -> list[tuple[st
     ]
 
 
-def _last_good(policy: BackupPolicy, zone: ZoneInfo) -> str:
+def last_good_words(policy: BackupPolicy, zone: ZoneInfo) -> str:
     last = policy.status.last_successful_run
     if last is None or last.completion_time is None:
         return "There is no good backup of this policy yet."
