@@ -20,6 +20,8 @@ class OperatorSettings(BaseSettings):
     workers: Annotated[int, Field(ge=1, le=64)] = 8
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0: none."""
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8081
+    """0: none."""
     mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
     """How mails name their sender."""
     mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"

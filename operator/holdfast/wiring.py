@@ -1,7 +1,7 @@
 """The one place where use cases meet adapters."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.probe import MongoProbe
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Pinger, SourceProbe, Store
+from holdfast.ports import Mailer, Member, Meter, Pinger, Sample, SourceProbe, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
@@ -314,3 +314,20 @@ def open_pinger() -> Pinger:
 def open_probe() -> SourceProbe:
     """What asks sources whether they can be read."""
     return MongoProbe()
+
+
+def open_metrics(samples: Callable[[], Iterable[Sample]], port: int) -> Meter:
+    """What counts the operator's work, and answers scrapes on ``port`` (0: on none). InvalidSpec if that is taken."""
+    # Only the operator pays for it.
+    from holdfast.metrics.prometheus import Prometheus
+    from holdfast.specs.series import FAMILIES
+
+    metrics = Prometheus(FAMILIES, samples)
+    if port:
+        try:
+            metrics.serve(port)
+        except OSError as error:
+            raise InvalidSpec(
+                f"HOLDFAST_METRICS_PORT: nothing can listen on port {port}: {error.strerror}.", hint="Take another."
+            ) from error
+    return metrics

@@ -1,5 +1,6 @@
 """What Helm makes of the chart, and kubectl of the manifests: no cluster is needed for either."""
 
+import json
 import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -70,6 +71,7 @@ def test_everything_is_there(render: Render) -> None:
         "ClusterRoleBinding",
         *["CustomResourceDefinition"] * 3,
         "Deployment",
+        "Service",
         "ServiceAccount",
     ]
     originals = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "crds").glob("*.yaml"))]
@@ -113,7 +115,7 @@ def test_the_pod_security_standard_restricted_is_met(render: Render) -> None:
 
 def test_the_probes_ask_the_port_that_the_operator_opens(render: Render) -> None:
     container = operator_of(render())
-    [port] = container["ports"]
+    [port] = [port for port in container["ports"] if port["name"] == "health"]
     assert str(port["containerPort"]) == environment_of(container)["HOLDFAST_LIVENESS_PORT"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert container[probe]["httpGet"] == {"path": "/healthz", "port": port["name"]}
@@ -272,3 +274,45 @@ def test_the_manifests_without_helm() -> None:
     assert {body["metadata"].get("namespace", namespace["metadata"]["name"]) for body in objects} == {
         namespace["metadata"]["name"]
     }
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+def named(objects: list[Object], kind: str, name: str) -> Object:
+    [found] = [body for body in of_kind(objects, kind) if body["metadata"]["name"] == name]
+    return found
+
+
+def test_metrics_have_a_port_and_a_service_that_finds_the_pod(render: Render) -> None:
+    objects = render()
+    service = named(objects, "Service", "holdfast-metrics")
+    [deployment] = of_kind(objects, "Deployment")
+    assert service["spec"]["selector"].items() <= deployment["spec"]["template"]["metadata"]["labels"].items()
+    assert {"name": "metrics", "containerPort": 8081} in operator_of(objects)["ports"]
+    assert environment_of(operator_of(objects))["HOLDFAST_METRICS_PORT"] == "8081"
+    assert not {"ServiceMonitor", "PrometheusRule", "ConfigMap"} & {body["kind"] for body in objects}
+
+
+def test_metrics_can_be_switched_off(render: Render) -> None:
+    objects = render("metrics.enabled=false", "metrics.serviceMonitor.enabled=true")
+    assert not {"Service", "ServiceMonitor"} & {body["kind"] for body in objects}
+    assert environment_of(operator_of(objects))["HOLDFAST_METRICS_PORT"] == "0"
+
+
+def test_a_service_monitor_selects_the_service_and_keeps_the_namespace_of_a_policy(render: Render) -> None:
+    objects = render("metrics.serviceMonitor.enabled=true", "metrics.serviceMonitor.labels.release=prometheus")
+    monitor = named(objects, "ServiceMonitor", "holdfast")
+    service = named(objects, "Service", "holdfast-metrics")
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert monitor["spec"]["endpoints"] == [{"port": "metrics", "interval": "30s", "honorLabels": True}]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+
+
+def test_alerts_and_the_dashboard_are_what_is_in_the_files(render: Render) -> None:
+    objects = render("metrics.prometheusRule.enabled=true", "metrics.dashboard.enabled=true")
+    rule = named(objects, "PrometheusRule", "holdfast")
+    assert rule["spec"] == yaml.safe_load((CHART / "files" / "alerts.yaml").read_text())
+    dashboard = named(objects, "ConfigMap", "holdfast-dashboard")
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(dashboard["data"]["holdfast.json"]) == json.loads((CHART / "files/dashboard.json").read_text())

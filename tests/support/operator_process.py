@@ -14,8 +14,12 @@ ROOT = Path(__file__).parents[2]
 class OperatorProcess:
     """``holdfast operator`` with a kubeconfig. It can be killed and started again."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *, port: int, resync_seconds: int = 3600) -> None:
+    def __init__(
+        self, kubeconfig: Path, log: Path, *, port: int, metrics_port: int = 0, resync_seconds: int = 3600
+    ) -> None:
+        """``metrics_port``: 0 for none."""
         self._kubeconfig, self.log, self._port, self._resync = kubeconfig, log, port, resync_seconds
+        self.metrics_port = metrics_port
         self._process: Process | None = None
 
     def start(self) -> None:
@@ -25,6 +29,7 @@ class OperatorProcess:
             "HOLDFAST_IMAGE": "holdfast:test",
             "HOLDFAST_RESYNC_SECONDS": str(self._resync),
             "HOLDFAST_LIVENESS_PORT": str(self._port),
+            "HOLDFAST_METRICS_PORT": str(self.metrics_port),
             "PATH": os.environ["PATH"],
         }
         words = [f"{name}={value}" for name, value in variables.items()]
@@ -45,6 +50,12 @@ class OperatorProcess:
                 return bool(answer.status == 200)
         except OSError:
             return False
+
+    def metrics(self) -> str:
+        """What a scrape gets."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=5) as answer:
+            text: str = answer.read().decode()
+            return text
 
     def _end(self, number: signal.Signals) -> int | None:
         process, self._process = self._process, None

@@ -8,6 +8,7 @@ from holdfast.domain.phases import Phase
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import NotAuthorized
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, RESTORE_RUN, Kind, KubeObject
+from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_restore
 from holdfast.services.reconcile_restore import reconcile_restore
 from holdfast.services.reconcile_run import reconcile_run
@@ -402,7 +403,9 @@ def test_the_job_of_a_restore_is_no_backup(cluster: FakeCluster, clock: FakeCloc
 def test_the_survey_yields_restores_that_have_not_ended(cluster: FakeCluster, clock: FakeClock) -> None:
     started(cluster, clock)
     cluster.put(RESTORE_RUN, restore_body("over") | {"status": {"phase": "Failed"}})
-    assert {key for key in survey(cluster, ()) if key.kind == "RestoreRun"} == {Key("RestoreRun", NAMESPACE, "back")}
+    assert {key for key in survey(cluster, (), Census(clock)) if key.kind == "RestoreRun"} == {
+        Key("RestoreRun", NAMESPACE, "back")
+    }
 
 
 # --- the backup before a restore -----------------------------------------------------------------------------------

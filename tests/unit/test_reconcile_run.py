@@ -8,6 +8,7 @@ from holdfast.domain.phases import Phase
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import NotAuthorized
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, Kind, KubeObject
+from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job
 from holdfast.services.reconcile_run import reconcile_run
 from holdfast.services.survey import Key, survey
@@ -364,9 +365,9 @@ def test_the_survey_yields_what_has_not_ended(cluster: FakeCluster, clock: FakeC
     cluster.put(BACKUP_RUN, run_body("over") | {"status": {"phase": "Failed"}})
     cluster.put(JOB, cron_job_job(SCHEDULED))
     cluster.put(JOB, cron_job_job("done", conditions=[condition_body("Complete")]))
-    assert set(survey(cluster, ())) == {
+    assert set(survey(cluster, (), Census(clock))) == {
         Key("BackupPolicy", NAMESPACE, "shop"),
         Key("BackupRun", NAMESPACE, "by-hand"),
         Key("BackupRun", NAMESPACE, SCHEDULED),
     }
-    assert not list(survey(cluster, ("elsewhere",)))
+    assert not list(survey(cluster, ("elsewhere",), Census(clock)))

@@ -2,7 +2,6 @@
 
 import logging
 import sys
-from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
@@ -12,9 +11,10 @@ from holdfast.handlers.reconciler import Reconciler
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
+from holdfast.services.census import Census
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import open_mailer, open_pinger, open_probe
+from holdfast.wiring import now, open_mailer, open_metrics, open_pinger, open_probe
 
 
 def run_operator() -> None:
@@ -33,13 +33,17 @@ def run_operator() -> None:
                 raise
             except HoldfastError as error:
                 raise InvalidInput(f"{kind.plural} cannot be listed: {error}") from error
+    census = Census(now)
+    meter = open_metrics(census.samples, settings.metrics_port)
     reconciler = Reconciler(
         cluster,
         WorkerImage(settings.image, settings.image_pull_policy),
-        clock=lambda: datetime.now(UTC),
+        clock=now,
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
         pinger=open_pinger(),
         probe=open_probe(),
+        census=census,
+        meter=meter,
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import kopf
 
 from holdfast.handlers.reconciler import Reconciler
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
 from holdfast.services.follow_job import JOB_NAME_LABEL
 from holdfast.services.survey import Key, key_of, run_key
 from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
@@ -72,14 +73,20 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
         phases[uid] = phase
         return True
 
+    def counted(event: kopf.RawEvent, kind: Kind, body: kopf.Body) -> bool:
+        """Count an object as it is now, or as gone; whether it is there."""
+        there = event["type"] != "DELETED"
+        (reconciler.seen if there else reconciler.gone)(kind, dict(body))
+        return there
+
     @kopf.on.event(GROUP, "backuppolicies", id="policy_changed", registry=registry)
     async def policy_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if event["type"] != "DELETED":
+        if counted(event, BACKUP_POLICY, body):
             await reconciler.look_at(key_of("BackupPolicy", dict(body)))
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if event["type"] == "DELETED":
+        if not counted(event, BACKUP_RUN, body):
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))
         elif new_phase(body):
@@ -91,7 +98,7 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "restoreruns", id="restore_changed", registry=registry)
     async def restore_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if event["type"] == "DELETED":
+        if not counted(event, RESTORE_RUN, body):
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel_restore(dict(body))
         elif new_phase(body):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +11,9 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, KubeObject, Mailer, Pinger, SourceProbe
+from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Meter, Pinger, SourceProbe
 from holdfast.services.beat import beat
+from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
 from holdfast.services.look_after_health import look_after_health
 from holdfast.services.notify import notify
@@ -56,6 +58,8 @@ class Reconciler:
         mailer: Mailer,
         pinger: Pinger,
         probe: SourceProbe,
+        census: Census,
+        meter: Meter,
         *,
         namespaces: Sequence[str] = (),
         interval: float = 60,
@@ -63,6 +67,7 @@ class Reconciler:
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
         self._mailer, self._pinger, self._probe = mailer, pinger, probe
+        self._census, self._meter = census, meter
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
         self._queue: WorkQueue[Key] = WorkQueue(self._reconcile)
@@ -78,14 +83,23 @@ class Reconciler:
             await self._notices.add(key, delay)
             await self._patients.add(key, delay + AFTERWARDS)
 
+    def seen(self, kind: Kind, body: KubeObject) -> None:
+        """An object is as it is now: for the metrics."""
+        self._census.note(kind, body)
+
+    def gone(self, kind: Kind, body: KubeObject) -> None:
+        """An object is not there any more."""
+        self._census.forget(kind, body)
+
     async def cancel(self, run: KubeObject) -> None:
         """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
-        await self._call(f"BackupRun {run['metadata']['name']}", partial(cancel_job, self._cluster, run), quiet=True)
+        what = f"BackupRun {run['metadata']['name']}"
+        await self._call(what, partial(cancel_job, self._cluster, run), kind="BackupRun", quiet=True)
 
     async def cancel_restore(self, run: KubeObject) -> None:
         """The same of a RestoreRun."""
         what = f"RestoreRun {run['metadata']['name']}"
-        await self._call(what, partial(cancel_restore, self._cluster, run), quiet=True)
+        await self._call(what, partial(cancel_restore, self._cluster, run), kind="RestoreRun", quiet=True)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -108,17 +122,20 @@ class Reconciler:
         loop = asyncio.get_running_loop()
         while True:
             self._ticked = loop.time()
-            keys = await self._call("The survey", lambda: list(survey(self._cluster, self._namespaces)), quiet=True)
+            keys = await self._call("The survey", self._survey, kind="Survey", quiet=True)
             for index, key in enumerate(keys or ()):
                 # Spread over the first part of the interval: a restart is no reason for a burst of requests.
                 await self.look_at(key, min(index * 0.02, self._interval / 4))
             await asyncio.sleep(self._interval)
 
+    def _survey(self) -> list[Key]:
+        return list(survey(self._cluster, self._namespaces, self._census))
+
     async def _reconcile(self, key: Key) -> float | None:
         call = partial(
             USE_CASES[key.kind], self._cluster, key.namespace, key.name, image=self._image, clock=self._clock
         )
-        return await self._call(str(key), call)
+        return await self._call(str(key), call, kind=key.kind)
 
     async def _notify(self, key: Key) -> float | None:
         def call() -> float | None:
@@ -129,26 +146,37 @@ class Reconciler:
             )
             return min((look for look in looks if look is not None), default=None)
 
-        return await self._call(f"Notifications of {key}", call, pool=self._notifiers)
+        return await self._call(f"Notifications of {key}", call, kind="Notifications", pool=self._notifiers)
 
     async def _look_after(self, key: Key) -> float | None:
         call = partial(look_after_health, self._cluster, self._probe, key.namespace, key.name, clock=self._clock)
-        return await self._call(f"Health of {key}", call, pool=self._probers)
+        return await self._call(f"Health of {key}", call, kind="Health", pool=self._probers)
 
     async def _call(
-        self, what: str, call: Callable[[], _T], *, quiet: bool = False, pool: ThreadPoolExecutor | None = None
+        self,
+        what: str,
+        call: Callable[[], _T],
+        *,
+        kind: str,
+        quiet: bool = False,
+        pool: ThreadPoolExecutor | None = None,
     ) -> _T | None:
-        """The one place where errors of use cases become log lines; ``quiet`` ones go no further."""
+        """The one place where errors of use cases become log lines and are counted; ``quiet`` ones go no further."""
+        begin = time.monotonic()
         try:
             return await asyncio.get_running_loop().run_in_executor(pool or self._pool, call)
         except HoldfastError as error:
             _log.log(logging.WARNING if error.retryable else logging.ERROR, "%s: %s", what, error)
+            self._meter.failed(kind, error.reason)
             if not quiet:
                 raise
         except Exception as error:
             # Where, but not what: the text of a stranger's error may quote a secret.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             _log.error("%s: %s in %s:%s", what, type(error).__name__, frame.name, frame.lineno)
+            self._meter.failed(kind, "Unexpected")
             if not quiet:
                 raise
+        finally:
+            self._meter.took(kind, time.monotonic() - begin)
         return None

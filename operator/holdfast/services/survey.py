@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, Kind, KubeObject
+from holdfast.services.census import Census
 from holdfast.services.follow_job import controller, unsettled
 from holdfast.services.write_status import parse_restore, parse_run
 from holdfast.specs.names import DRILL_LABEL, MANAGED, POLICY_LABEL
@@ -24,20 +25,29 @@ class Key:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def survey(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[Key]:
-    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended."""
+def survey(cluster: Cluster, namespaces: Sequence[str], census: Census) -> Iterator[Key]:
+    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended.
+
+    All that is seen on the way goes into the census.
+    """
     for namespace in namespaces or (None,):
-        for policy in cluster.list(BACKUP_POLICY, namespace):
+        for policy in _counted(cluster, BACKUP_POLICY, namespace, census):
             yield key_of("BackupPolicy", policy)
-        for run in cluster.list(BACKUP_RUN, namespace):
+        for run in _counted(cluster, BACKUP_RUN, namespace, census):
             if not parse_run(run).status.terminal:
                 yield key_of("BackupRun", run)
-        for restore in cluster.list(RESTORE_RUN, namespace):
+        for restore in _counted(cluster, RESTORE_RUN, namespace, census):
             if not parse_restore(restore).status.terminal:
                 yield key_of("RestoreRun", restore)
         for job in cluster.list(JOB, namespace, MANAGED):
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
+
+
+def _counted(cluster: Cluster, kind: Kind, namespace: str | None, census: Census) -> Sequence[KubeObject]:
+    bodies = cluster.list(kind, namespace)
+    census.replace(kind, bodies, namespace)
+    return bodies
 
 
 def key_of(kind: KeyKind, body: KubeObject) -> Key:

@@ -94,9 +94,9 @@ def namespace(here: Namespace) -> str:
 
 @pytest.fixture(scope="module")
 def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    (port,) = free_ports(1)
+    port, metrics_port = free_ports(2)
     log = tmp_path_factory.mktemp("operator") / "log"
-    process = OperatorProcess(control_plane.operator_kubeconfig, log, port=port)
+    process = OperatorProcess(control_plane.operator_kubeconfig, log, port=port, metrics_port=metrics_port)
     process.start()
     yield process
     process.stop()

@@ -119,6 +119,19 @@ def test_the_operator_says_that_a_policy_is_healthy_after_its_first_backup(shop:
     assert status["statistics"]["logicalBytes"]["newest"] > 0
 
 
+def test_the_operator_measures_a_policy_until_it_is_deleted(shop: Shop, operator: OperatorProcess) -> None:
+    shop.back_up()
+    namespace = f'namespace="{shop.here.name}"'
+    place = f'{namespace},policy="shop"'
+    shop.here.wait(lambda: f'holdfast_policy_health{{{place},status="Healthy"}} 1.0' in operator.metrics(), "healthy")
+    text = operator.metrics()
+    assert f'holdfast_backup_runs{{{namespace},phase="Succeeded",policy="shop"}} 1.0' in text
+    assert f"holdfast_backup_last_documents{{{place}}}" in text
+    assert 'holdfast_reconcile_duration_seconds_count{kind="BackupPolicy"}' in text
+    shop.here.kubectl("delete", "bp", "shop")
+    shop.here.wait(lambda: namespace not in operator.metrics(), "no series is left")
+
+
 @pytest.mark.parametrize(
     ("health", "said"),
     [
