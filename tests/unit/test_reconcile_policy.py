@@ -18,7 +18,7 @@ from holdfast.ports import (
     Kind,
     KubeObject,
 )
-from holdfast.services.reconcile_policy import covers, reconcile_policy
+from holdfast.services.reconcile_policy import LOOK_AGAIN, covers, reconcile_policy
 from holdfast.specs.names import policy_labels
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.kube_objects import IMAGE, NAMESPACE, forbid_all_secrets, policy_body, run_body, secret_body
@@ -75,7 +75,7 @@ def found(cluster: FakeCluster, kind: Kind, name: str) -> KubeObject:
 
 def test_a_good_policy_is_ready_and_has_its_objects(cluster: FakeCluster, clock: FakeClock) -> None:
     cluster.put(BACKUP_POLICY, policy_body())
-    assert reconcile(cluster, clock) is None
+    assert reconcile(cluster, clock) != LOOK_AGAIN
     for kind, name in OWNED:
         assert cluster.get(kind, NAMESPACE, name) is not None
     status = status_of(cluster)
@@ -87,6 +87,8 @@ def test_a_good_policy_is_ready_and_has_its_objects(cluster: FakeCluster, clock:
 def test_nothing_is_written_when_nothing_changed(cluster: FakeCluster, clock: FakeClock) -> None:
     cluster.put(BACKUP_POLICY, policy_body())
     reconcile(cluster, clock)
+    clock.advance(60)
+    reconcile(cluster, clock)  # the catalogue of a new policy is synced by a Job
     cluster.writes.clear()
     clock.advance(60)
     reconcile(cluster, clock)

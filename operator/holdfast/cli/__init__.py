@@ -94,6 +94,14 @@ def _worker_prune() -> None:
     worker_prune()
 
 
+@worker.command("sync")
+def _worker_sync() -> None:
+    """Give the backups in the repository of this pod's policy their BackupRuns."""
+    from holdfast.cli.worker import worker_sync
+
+    worker_sync()
+
+
 @worker.command("restore")
 def _worker_restore() -> None:
     """Do the restore that this pod was started for."""

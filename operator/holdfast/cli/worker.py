@@ -33,6 +33,7 @@ from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_drill import DrillWorker
 from holdfast.services.run_prune import PruneWorker
 from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
+from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
@@ -72,6 +73,21 @@ def worker_prune() -> None:
         wait=threading.Event().wait,
     )
     _leave(settings, prune.work())
+
+
+def worker_sync() -> None:
+    """Bring back the BackupRuns of the policy that this pod was started for."""
+    settings = _settings(WorkerSettings)
+    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    sync = SyncWorker(
+        WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid),
+        cluster,
+        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        clock=now,
+        stop=stop_on_signals(),
+        wait=threading.Event().wait,
+    )
+    _leave(settings, sync.work())
 
 
 def worker_drill() -> None:

@@ -51,7 +51,10 @@ TERMINAL = frozenset({Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Pha
 RESTORE_TERMINAL = frozenset({RestorePhase.SUCCEEDED, RestorePhase.FAILED, RestorePhase.CANCELLED})
 
 MOVES: dict[Phase, frozenset[Phase]] = {
-    Phase.PENDING: frozenset({Phase.RUNNING, Phase.FAILED, Phase.CANCELLED}),
+    # From here a run that is imported ends at once: its backup was taken before.
+    Phase.PENDING: frozenset(
+        {Phase.RUNNING, Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED},
+    ),
     # A retried pod starts again from Running; a partial backup is verified too.
     Phase.RUNNING: frozenset({Phase.RUNNING, Phase.VERIFYING, Phase.FAILED, Phase.CANCELLED}),
     Phase.VERIFYING: frozenset({Phase.RUNNING, Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED}),

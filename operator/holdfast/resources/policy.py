@@ -8,6 +8,7 @@ from pydantic import Field
 from holdfast.domain.consistency import Consistency
 from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
+from holdfast.resources.catalogue import CatalogueStatus
 from holdfast.resources.conditions import Condition
 from holdfast.resources.drill import LastDrill, VerificationSpec
 from holdfast.resources.health import Health, HealthSpec, Statistics
@@ -208,6 +209,9 @@ class BackupPolicyStatus(Status):
     last_run: Annotated[LastRun | None, Field(description="The newest run.")] = None
     last_successful_run: Annotated[LastSuccessfulRun | None, Field(description="The newest run that succeeded.")] = None
     retention: Annotated[PolicyRetention | None, Field(description="How the retention rule is kept.")] = None
+    catalogue: Annotated[
+        CatalogueStatus | None, Field(description="How far the BackupRuns are those of the repository.")
+    ] = None
     last_drill: Annotated[LastDrill | None, Field(description="The newest drill that has ended.")] = None
     health: Annotated[Health | None, Field(description="How the policy does: five checks, and the worst of them.")] = (
         None

@@ -1,5 +1,6 @@
 """BackupRun: one backup, from the wish to its end. The names of its status are the product's JSON contract."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,9 @@ COLLECTIONS_LIMIT = 100
 
 WARNINGS_LIMIT = 20
 
+PRE_RESTORE_LABEL = "holdfast.dev/pre-restore"
+"""On an imported run: its backup was taken before a restore replaced something."""
+
 HOLD_ANNOTATION = "holdfast.dev/hold"
 """Keeps the backup of a run for ever. Any value will do but ``false``."""
 
@@ -29,6 +33,8 @@ class RunReason(StrEnum):
     SCHEDULED = "Scheduled"
     MANUAL = "Manual"
     PRE_RESTORE = "PreRestore"
+    IMPORTED = "Imported"
+    """Found in the repository: it never had a Job here."""
 
 
 class PolicyRef(Spec):
@@ -43,9 +49,13 @@ class BackupRunSpec(Spec):
     """What is wanted. All but `hold` and `cancel` cannot be changed."""
 
     policy_ref: Annotated[PolicyRef, Field(description="The policy that says what is backed up, and where to.")]
-    reason: Annotated[RunReason, Field(description="What the run was started for. Runs by hand are Manual.")] = (
-        RunReason.MANUAL
-    )
+    reason: Annotated[
+        RunReason,
+        Field(
+            description="What the run was started for. Runs by hand are "
+            "Manual; Imported ones were found in the repository, and never start a Job."
+        ),
+    ] = RunReason.MANUAL
     hold: Annotated[
         bool,
         Field(
@@ -171,6 +181,18 @@ class BackupRun(Status):
     def held(self) -> bool:
         """Whether its backup is to be kept for ever."""
         return self.spec.hold or self.metadata.annotations.get(HOLD_ANNOTATION, "false").lower() != "false"
+
+    @property
+    def pre_restore(self) -> bool:
+        """Whether its backup shows what a restore was to mend."""
+        return self.spec.reason is RunReason.PRE_RESTORE or PRE_RESTORE_LABEL in self.metadata.labels
+
+    @property
+    def born(self) -> datetime | None:
+        """When it came to be, also where its object was made anew since."""
+        if self.spec.reason is RunReason.IMPORTED and self.status.start_time:
+            return self.status.start_time
+        return self.metadata.creation_timestamp
 
     @property
     def stored(self) -> bool:

@@ -3,7 +3,6 @@
 Nothing here can fail a backup: what goes wrong is told beside it, and the operator makes up for it.
 """
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Event
 
@@ -13,13 +12,15 @@ from holdfast.domain.schedule import parse_zone
 from holdfast.errors import DamagedBackup
 from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Clock, Cluster
 from holdfast.repository.holds import follow_runs
-from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.retention import REMOVED_LIMIT, RunRetention
 from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.services.import_runs import import_after_prune
+from holdfast.services.policy_runs import backup_id_of, runs_of
 from holdfast.services.prune import Known, PruneOutcome, prune
 from holdfast.services.worker_report import failure_of
-from holdfast.services.write_status import amend_run, parse_restore, parse_run
+from holdfast.services.write_status import amend_run, parse_restore
 from holdfast.specs import run_status
 
 PATIENCE = timedelta(minutes=2)
@@ -42,6 +43,8 @@ def apply_retention(
                 f"be read: {' '.join(outcome.damaged[:3])}"
             )
         mark_runs(cluster, policy, repository, clock())
+        kept = [entry.manifest.backup_id for entry in outcome.plan if entry.decision.keep]
+        import_after_prune(cluster, policy, repository, kept, clock, stop, PATIENCE)
     except Exception as error:  # noqa: BLE001 (the backup is good, whatever happened here)
         failure = failure_of(error)
         return _retention(policy, clock(), outcome, failure.reason, failure.text)
@@ -85,20 +88,13 @@ def report_retention(cluster: Cluster, namespace: str, name: str, retention: Run
         cluster.record(body, BACKUP_RUN, "Normal", "Pruned", note)
 
 
-def runs_of(cluster: Cluster, policy: BackupPolicy) -> Sequence[BackupRun]:
-    """All runs of a policy, by what they say: one that has lost its label may hold a backup all the same."""
-    namespace, name = policy.metadata.namespace, policy.metadata.name
-    bodies = cluster.list(BACKUP_RUN, namespace)
-    return [parse_run(body) for body in bodies if body["spec"]["policyRef"]["name"] == name]
-
-
 def _prune(cluster: Cluster, policy: BackupPolicy, repository: Repository, clock: Clock, stop: Event) -> PruneOutcome:
     def find_out() -> Known:
         runs = runs_of(cluster, policy)
-        follow_runs(repository.store, {_backup_id(run): run.held for run in runs}, clock())
+        follow_runs(repository.store, {backup_id_of(run): run.held for run in runs}, clock())
         return Known(
-            verified=frozenset(_backup_id(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
-            damaged=frozenset(_backup_id(run) for run in runs if run.status.reason == DamagedBackup.reason),
+            verified=frozenset(backup_id_of(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
+            damaged=frozenset(backup_id_of(run) for run in runs if run.status.reason == DamagedBackup.reason),
             in_use=_being_restored(cluster, policy.metadata.namespace),
         )
 
@@ -111,14 +107,6 @@ def _being_restored(cluster: Cluster, namespace: str) -> frozenset[str]:
     """Between two attempts of a restore nobody has a lock, and the next one wants the same backup."""
     restores = map(parse_restore, cluster.list(RESTORE_RUN, namespace))
     return frozenset(one.status.backup_id for one in restores if one.status.backup_id and not one.status.terminal)
-
-
-def _backup_id(run: BackupRun) -> str:
-    """Of a run that could not report it, the one that its worker gave it."""
-    created = run.metadata.creation_timestamp
-    if run.status.backup_id or created is None:
-        return run.status.backup_id or run.metadata.uid
-    return new_backup_id(created, run.metadata.uid)
 
 
 def _retention(

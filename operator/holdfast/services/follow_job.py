@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.domain.run_end import CANCEL_REQUESTED, JobState, PodState
+from holdfast.domain.worker_message import WorkerMessage, parse_worker_message
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, RESTORE_RUN, Cluster, KubeObject
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
@@ -49,6 +50,15 @@ def observe(cluster: Cluster, job: KubeObject) -> tuple[JobState, list[PodState]
 def pods_of(cluster: Cluster, namespace: str, job: str) -> Sequence[KubeObject]:
     """The pods of a Job of this name, also where the Job itself is gone."""
     return cluster.list(POD, namespace, {JOB_NAME_LABEL: job})
+
+
+def last_words(cluster: Cluster, job: KubeObject) -> WorkerMessage | None:
+    """Of the newest pod of a Job that has ended."""
+    metadata = job["metadata"]
+    bodies = pods_of(cluster, metadata["namespace"], metadata["name"])
+    pods = [pod_state(body) for body in bodies if controller(body).get("uid") == metadata["uid"]]
+    newest = max((pod for pod in pods if pod.finished), key=lambda pod: pod.created, default=None)
+    return parse_worker_message(newest.terminated_message) if newest else None
 
 
 def run_of_job(cluster: Cluster, namespace: str, name: str) -> KubeObject | None:

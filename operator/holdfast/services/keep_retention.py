@@ -50,9 +50,7 @@ def keep_retention(
 
 def excess(policy: BackupPolicy, runs: Sequence[tuple[BackupRun, KubeObject]], now: datetime) -> list[KubeObject]:
     """The runs beyond the limits of the history. One whose backup is there, or may be, is never among them."""
-    ordered = sorted(
-        runs, key=lambda pair: (pair[0].metadata.creation_timestamp or _NEVER, pair[0].metadata.name), reverse=True
-    )
+    ordered = sorted(runs, key=lambda pair: (pair[0].born or _NEVER, pair[0].metadata.name), reverse=True)
     failed, pruned = [], []
     for run, body in ordered:
         status = run.status

@@ -25,7 +25,7 @@ def last_runs(
 
 
 def _last(runs: list[BackupRun], known: LastRun | None) -> LastRun | None:
-    newest = max(runs, key=lambda run: (run.metadata.creation_timestamp or _NEVER, run.metadata.name), default=None)
+    newest = max(runs, key=lambda run: (run.born or _NEVER, run.metadata.name), default=None)
     if newest is None:
         return known
     status = newest.status

@@ -25,6 +25,7 @@ from holdfast.ports import (
 from holdfast.resources.conditions import condition, find_condition, set_condition
 from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.services.check_needs import Needs
+from holdfast.services.keep_catalogue import Look, catalogue_event, keep_catalogue
 from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
 from holdfast.services.see_missed import missed_condition, missed_event, see_missed
@@ -83,8 +84,13 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
     except HoldfastError as error:
         verdict = _Verdict(False, error.reason, str(error), lasting=isinstance(error, (InvalidSpec, NameTaken)))
     retention = keep_retention(cluster, policy, schedule, image, now) if policy and schedule else None
-    _write(cluster, body, policy, verdict, sharing, schedule, retention, now)
-    return None if verdict.ready else LOOK_AGAIN
+    catalogue: Look | None = None
+    if policy and schedule and verdict.ready:
+        catalogue = keep_catalogue(cluster, policy, schedule, image, now)
+    _write(cluster, body, policy, verdict, sharing, schedule, retention, catalogue, now)
+    if not verdict.ready:
+        return LOOK_AGAIN
+    return catalogue.again if catalogue else None
 
 
 def _check(policy: BackupPolicy) -> Schedule:
@@ -145,6 +151,7 @@ def _write(
     sharing: Sharing | None,
     schedule: Schedule | None,
     retention: Compliance | None,
+    catalogue: Look | None,
     now: datetime,
 ) -> None:
     generation = body["metadata"].get("generation", 0)
@@ -181,6 +188,7 @@ def _write(
             "last_run": last_run,
             "last_successful_run": last_success,
             "retention": retention.status if retention else old.retention,
+            "catalogue": catalogue.status if catalogue else old.catalogue,
             "last_drill": drill,
         }
     )
@@ -191,3 +199,4 @@ def _write(
         drill_event(cluster, body, drill)
     if written is not None:
         missed_event(cluster, body, old.missed_schedules, missed)
+        catalogue_event(cluster, body, old.catalogue, status.catalogue)

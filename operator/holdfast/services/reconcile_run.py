@@ -4,7 +4,7 @@ The worker reports on its run itself. This is for all that the worker cannot say
 Job is gone.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast.domain.phases import Phase
@@ -14,12 +14,18 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, C
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
 from holdfast.services.follow_job import belongs, controller, note_run, observe, run_of_job, settle_job
-from holdfast.services.give_job import LOOK_AGAIN, PENDING, give_job, no_policy, start_timeout
+from holdfast.services.give_job import LOOK_AGAIN, PENDING, give_job, late, no_policy, start_timeout
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
 from holdfast.specs.job_state import job_state
 from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, job_of_run, policy_labels
 from holdfast.specs.worker import WorkerImage, job_for_run
+
+IMPORT_PATIENCE = timedelta(minutes=10)
+_UNFINISHED = (
+    "Nobody has said which backup this imported run stands for. Delete it: the next sync makes it anew, and the "
+    "annotation holdfast.dev/sync of its policy asks for one. To back up by hand, leave spec.reason out."
+)
 
 _Verdict = RunEnd | RunWaits | None
 
@@ -38,7 +44,10 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         return None
     policy = cluster.get(BACKUP_POLICY, namespace, run.spec.policy_ref.name)
     verdict: _Verdict
-    if job_name is None and run.spec.cancel:
+    if run.spec.reason is RunReason.IMPORTED:
+        # It never gets a Job: whoever made it is about to write its status.
+        verdict = late(run, clock(), IMPORT_PATIENCE, "ImportUnfinished", _UNFINISHED)
+    elif job_name is None and run.spec.cancel:
         job_name, verdict = _job_unnoted(run), cancelled()
     elif job_name is None:
         verdict = _start(cluster, run, policy, image, clock())

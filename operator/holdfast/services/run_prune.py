@@ -15,7 +15,8 @@ from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.retention import RunRetention
 from holdfast.resources.run import BackupRun
-from holdfast.services.apply_retention import apply_retention, report_retention, runs_of
+from holdfast.services.apply_retention import apply_retention, report_retention
+from holdfast.services.policy_runs import runs_of
 from holdfast.services.run_worker import WorkerTask
 from holdfast.services.worker_report import WorkerResult, failure_of, patiently
 from holdfast.services.write_status import parse_policy
@@ -78,4 +79,4 @@ class PruneWorker:
 
 
 def _age(run: BackupRun) -> tuple[datetime, str]:
-    return run.metadata.creation_timestamp or _NEVER, run.metadata.name
+    return run.born or _NEVER, run.metadata.name

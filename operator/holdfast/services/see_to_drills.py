@@ -10,14 +10,13 @@ from datetime import UTC, datetime, timedelta
 from holdfast.domain.human import human_duration
 from holdfast.domain.phases import Phase
 from holdfast.domain.schedule import parse_schedule
-from holdfast.domain.worker_message import WorkerMessage, parse_worker_message
 from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObject
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
 from holdfast.resources.drill import LastDrill
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.follow_job import controller, pods_of
+from holdfast.services.follow_job import controller, last_words
 from holdfast.specs.drill_job import drill_cron_job
-from holdfast.specs.job_state import job_state, parse_time, pod_state
+from holdfast.specs.job_state import job_state, parse_time
 from holdfast.specs.names import DRILL_LABEL, POLICY_LABEL, drill_cron_job_name
 from holdfast.specs.worker import WorkerImage
 
@@ -64,7 +63,7 @@ def last_drill(cluster: Cluster, policy: BackupPolicy, known: LastDrill | None) 
 
 def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:
     state, metadata = job_state(job), job["metadata"]
-    words = _last_words(cluster, job)
+    words = last_words(cluster, job)
     passed = state.end == "Complete" and words is not None and words.phase is Phase.SUCCEEDED
     facts = dict(words.status) if words else {}
     message = words.message if words else state.message or "Its pod did not say what came of it."
@@ -83,14 +82,6 @@ def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:
 
 def _for_people(seconds: int | None) -> str | None:
     return None if seconds is None else human_duration(timedelta(seconds=seconds))
-
-
-def _last_words(cluster: Cluster, job: KubeObject) -> WorkerMessage | None:
-    metadata = job["metadata"]
-    bodies = pods_of(cluster, metadata["namespace"], metadata["name"])
-    pods = [pod_state(body) for body in bodies if controller(body).get("uid") == metadata["uid"]]
-    newest = max((pod for pod in pods if pod.finished), key=lambda pod: pod.created, default=None)
-    return parse_worker_message(newest.terminated_message) if newest else None
 
 
 def _ended_at(job: KubeObject) -> datetime:

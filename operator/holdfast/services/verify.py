@@ -112,6 +112,13 @@ def verify_all(
     return _report(repository, len(manifests), needed, damage, crew, read_data=read_data, stop=stop)
 
 
+def verify_these(repository: Repository, manifests: Sequence[Manifest], *, stop: Event | None = None) -> VerifyReport:
+    """The structure of these backups."""
+    damage: list[Damage] = []
+    needed = _needed(repository, manifests, damage)
+    return _report(repository, len(manifests), needed, damage, None, read_data=False, stop=stop)
+
+
 def _needed(repository: Repository, manifests: Sequence[Manifest], damage: list[Damage]) -> dict[bytes, _Chunk]:
     """Each chunk once. Lists that cannot be read, and sums that do not add up, go to ``damage``."""
     needed: dict[bytes, _Chunk] = {}

@@ -5,12 +5,12 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from holdfast.domain.phases import RestorePhase
 from holdfast.errors import ClusterUnavailable, InvalidSpec
 from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Cluster, Kind, KubeObject
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
 from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.specs.run_events import RunEvent, backup_events, restore_events
 
 CONFLICTS = 10
 
@@ -41,7 +41,8 @@ def change_run(
 ) -> BackupRun | None:
     """Given how a run's status is to change, write it, reading it anew as often as somebody else was faster.
 
-    A run that has ended is left alone. Returns the run as it then is, or None if there is none.
+    A run that has ended is left alone. Returns the run as it then is, or None if there is none. Each step of it is told
+    by an event.
     """
     return _change(cluster, BACKUP_RUN, parse_run, namespace, name, change)
 
@@ -56,18 +57,8 @@ def amend_run(
 def change_restore(
     cluster: Cluster, namespace: str, name: str, change: Callable[[RestoreRun], RestoreRunStatus | None]
 ) -> RestoreRun | None:
-    """The same for a RestoreRun. A new phase is told by an event too."""
-    before: RestoreRun | None = None
-
-    def noted(run: RestoreRun) -> RestoreRunStatus | None:
-        nonlocal before
-        before = run
-        return change(run)
-
-    after = _change(cluster, RESTORE_RUN, parse_restore, namespace, name, noted)
-    if after is not None and before is not None and after.status.phase is not before.status.phase:
-        _tell(cluster, after)
-    return after
+    """The same for a RestoreRun."""
+    return _change(cluster, RESTORE_RUN, parse_restore, namespace, name, change)
 
 
 def _change(
@@ -91,20 +82,23 @@ def _change(
         if status is None:
             return run
         if (written := write_status(cluster, kind, current, status.to_wire())) is not None:
-            return parse(written)
+            after = parse(written)
+            _tell(cluster, kind, run, after)
+            return after
     raise ClusterUnavailable(f"{kind.name} {namespace}/{name} changes faster than it can be written.")
 
 
-def _tell(cluster: Cluster, run: RestoreRun) -> None:
-    status = run.status
-    if status.phase is None:
-        return
-    bad = status.phase in (RestorePhase.FAILED, RestorePhase.CANCELLED)
-    note = f"{status.reason}: {status.message}" if bad else status.message or f"The restore is {status.phase}."
-    cluster.record(about(run), RESTORE_RUN, "Warning" if bad else "Normal", status.phase, note)
+def _tell(cluster: Cluster, kind: Kind, before: BackupRun | RestoreRun, after: BackupRun | RestoreRun) -> None:
+    events: list[RunEvent] = []
+    if isinstance(before, BackupRun) and isinstance(after, BackupRun):
+        events = backup_events(before.status, after.status)
+    elif isinstance(before, RestoreRun) and isinstance(after, RestoreRun):
+        events = restore_events(before.status, after.status)
+    for event in events:
+        cluster.record(about(after), kind, *event)
 
 
-def about(run: RestoreRun) -> KubeObject:
+def about(run: BackupRun | RestoreRun) -> KubeObject:
     """As much of a run as an event needs; the run itself may be gone."""
     return {
         "metadata": {

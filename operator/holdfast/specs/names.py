@@ -29,6 +29,9 @@ PRUNE_LABEL = "holdfast.dev/prune"
 DRILL_LABEL = "holdfast.dev/drill"
 """On the Jobs and pods of drills: they have no run of their own."""
 
+SYNC_LABEL = "holdfast.dev/sync"
+"""On a Job that brings the catalogue back: its policy. It has no BackupRun either."""
+
 MANAGED = {MANAGED_BY: "holdfast"}
 
 WORKER_CONTAINER = "worker"
@@ -70,6 +73,16 @@ def job_of_restore(run: str) -> str:
 def job_of_prune(policy: str) -> str:
     """Name of the one Job that prunes for a policy when no backup has done so."""
     return fit(f"prune-{policy}")
+
+
+def job_of_sync(policy: str) -> str:
+    """Name of the one Job that gives the backups of a policy's repository their BackupRuns."""
+    return fit(f"sync-{policy}")
+
+
+def imported_run_name(backup_id: str) -> str:
+    """Name of the BackupRun of a backup that was found in the repository."""
+    return fit(f"imported-{backup_id.lower()}", 253)
 
 
 def run_before_restore(run: str) -> str:

@@ -13,7 +13,7 @@ from holdfast.domain.retention import Decision, StoredBackup, plan
 from holdfast.domain.schedule import Schedule
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.retention import PREVIEW_LIMIT, PlannedRemoval, PolicyRetention, RunRetention
-from holdfast.resources.run import BackupRun, RunReason
+from holdfast.resources.run import BackupRun
 
 RETENTION_COMPLIANT = "RetentionCompliant"
 
@@ -96,7 +96,7 @@ def _expired(policy: BackupPolicy, schedule: Schedule, stored: Sequence[BackupRu
     """What a prune would remove, newest first. Databases are apart, as the prune has them."""
     groups: dict[tuple[str | None, bool], list[StoredBackup]] = {}
     for run in stored:
-        group = (run.status.database, run.spec.reason is RunReason.PRE_RESTORE)
+        group = (run.status.database, run.pre_restore)
         groups.setdefault(group, []).append(_backup(run))
     rule, zone = policy.spec.retention.rule, schedule.zone
     planned = [decision for group in groups.values() for decision in plan(group, rule, now, zone)]

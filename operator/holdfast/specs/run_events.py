@@ -1,0 +1,64 @@
+"""The events that make up the history of a run, from the steps of its status.
+
+A step is another phase, or another reason to be in it: a try that failed, a pod that cannot start. Progress is none.
+"""
+
+from typing import Literal, NamedTuple
+
+from holdfast.domain.human import human_bytes
+from holdfast.domain.phases import Phase
+from holdfast.resources.restore_run import RestoreRunStatus
+from holdfast.resources.run import BackupRunStatus
+
+_BAD = frozenset({"Failed", "Cancelled", "PartiallyFailed"})
+_PLAIN = {
+    Phase.PENDING: "The run waits for its pod.",
+    Phase.RUNNING: "A worker is at it.",
+    Phase.VERIFYING: "All is read; it is looked at whether the backup is whole.",
+}
+
+
+class RunEvent(NamedTuple):
+    """What ``kubectl describe`` shows."""
+
+    type: Literal["Normal", "Warning"]
+    reason: str
+    note: str
+
+
+def backup_events(before: BackupRunStatus, after: BackupRunStatus) -> list[RunEvent]:
+    """What there is to tell of a BackupRun whose status was just changed."""
+    events = []
+    if (step := _step(before, after)) is not None:
+        plain = _PLAIN.get(after.phase or Phase.PENDING) or _of_backup(after)
+        events.append(step if step.note else step._replace(note=plain))
+    if before.prune_time is None and after.prune_time is not None:
+        events.append(
+            RunEvent("Normal", "BackupRemoved", f"Backup {after.backup_id} is not in the repository any more.")
+        )
+    if before.prune_time is not None and after.prune_time is None:
+        events.append(RunEvent("Normal", "BackupFound", f"Backup {after.backup_id} is in the repository again."))
+    return events
+
+
+def restore_events(before: RestoreRunStatus, after: RestoreRunStatus) -> list[RunEvent]:
+    """The same of a RestoreRun."""
+    step = _step(before, after)
+    return [step if step.note else step._replace(note=f"The restore is {after.phase}.")] if step else []
+
+
+def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | RestoreRunStatus) -> RunEvent | None:
+    phase, reason, message = after.phase, after.reason or "", after.message or ""
+    if phase is None or (phase, reason) == (before.phase, before.reason or ""):
+        return None
+    if phase in _BAD:
+        return RunEvent("Warning", phase, f"{reason}: {message}")
+    if reason in ("", phase) or phase.terminal:
+        return RunEvent("Normal", phase, message)
+    # It is where it was, and something is in its way.
+    return RunEvent("Warning", reason, message or f"The run is {phase}.")
+
+
+def _of_backup(status: BackupRunStatus) -> str:
+    size = "" if status.stored_bytes is None else f", {human_bytes(status.stored_bytes)} as stored"
+    return f"Backup {status.backup_id} is whole and verified: {status.documents or 0} documents{size}."

@@ -1,0 +1,46 @@
+"""What ``kubectl describe`` shows of a run explains what became of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database
+
+from tests.integration.kube.conftest import Namespace
+from tests.integration.kube.shop import Shop, open_shop
+from tests.support.control_plane import ControlPlane
+from tests.support.mongod import Mongod
+from tests.support.operator_process import OperatorProcess
+
+
+@pytest.fixture
+def shop(
+    here: Namespace,
+    operator: OperatorProcess,
+    control_plane: ControlPlane,
+    mongod: Mongod,
+    database: Database[dict[str, Any]],
+    tmp_path: Path,
+) -> Iterator[Shop]:
+    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
+        yield shop
+
+
+def test_describe_tells_a_backup_from_the_wish_to_its_end(shop: Shop) -> None:
+    backup_id = shop.back_up()
+    told = {reason for reason, _ in shop.events("by-hand")}
+    assert {"Pending", "Running", "Succeeded"} <= told
+    shown = shop.here.kubectl("describe", "br/by-hand")
+    assert f"Backup {backup_id} is whole and verified" in shown
+
+
+def test_describe_tells_why_a_run_was_cancelled(shop: Shop) -> None:
+    body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": "by-hand"}}
+    shop.here.apply({**body, "spec": {"policyRef": {"name": "shop"}}})
+    shop.here.wait_for_status("br", "by-hand", phase="Pending")
+    shop.here.kubectl("patch", "br/by-hand", "--type=merge", '--patch={"spec":{"cancel":true}}')
+    shop.here.kubectl("annotate", "bp/shop", "look=now")
+    shop.here.wait_for_status("br", "by-hand", phase="Cancelled")
+    told = shop.here.wait(lambda: dict(shop.events("by-hand")).get("Cancelled"), "the event is there", 5)
+    assert told.startswith("CancelRequested: ")
