@@ -14,8 +14,12 @@ ROOT = Path(__file__).parents[2]
 class OperatorProcess:
     """``holdfast operator`` with a kubeconfig. It can be killed and started again."""
 
-    def __init__(self, kubeconfig: Path, log: Path, *, port: int, resync_seconds: int = 3600) -> None:
+    def __init__(
+        self, kubeconfig: Path, log: Path, *, port: int, resync_seconds: int = 3600, **settings: str | int
+    ) -> None:
+        """``settings``: others of the operator, such as ``max_concurrent_runs``."""
         self._kubeconfig, self.log, self._port, self._resync = kubeconfig, log, port, resync_seconds
+        self._settings = {f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: Process | None = None
 
     def start(self) -> None:
@@ -26,6 +30,7 @@ class OperatorProcess:
             "HOLDFAST_RESYNC_SECONDS": str(self._resync),
             "HOLDFAST_LIVENESS_PORT": str(self._port),
             "PATH": os.environ["PATH"],
+            **self._settings,
         }
         words = [f"{name}={value}" for name, value in variables.items()]
         self._process = spawn(

@@ -35,7 +35,7 @@ def run_operator() -> None:
                 raise InvalidInput(f"{kind.plural} cannot be listed: {error}") from error
     reconciler = Reconciler(
         cluster,
-        WorkerImage(settings.image, settings.image_pull_policy),
+        WorkerImage(settings.image, settings.image_pull_policy, queued=settings.max_concurrent_runs > 0),
         clock=lambda: datetime.now(UTC),
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
         pinger=open_pinger(),
@@ -43,6 +43,7 @@ def run_operator() -> None:
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,
+        max_concurrent_runs=settings.max_concurrent_runs,
     )
     run(reconciler, namespaces=settings.watch_namespaces, liveness_port=settings.liveness_port)
 

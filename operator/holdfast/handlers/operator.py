@@ -79,6 +79,7 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        reconciler.saw(dict(body), deleted=event["type"] == "DELETED")
         if event["type"] == "DELETED":
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))

@@ -1,6 +1,6 @@
 """All that there is to look after, read anew: what a missed event would have told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,13 +24,19 @@ class Key:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def survey(cluster: Cluster, namespaces: Sequence[str]) -> Iterator[Key]:
-    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended."""
+def survey(
+    cluster: Cluster, namespaces: Sequence[str], see_run: Callable[[KubeObject], object] = lambda _: None
+) -> Iterator[Key]:
+    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended.
+
+    ``see_run`` is shown each of these BackupRuns.
+    """
     for namespace in namespaces or (None,):
         for policy in cluster.list(BACKUP_POLICY, namespace):
             yield key_of("BackupPolicy", policy)
         for run in cluster.list(BACKUP_RUN, namespace):
             if not parse_run(run).status.terminal:
+                see_run(run)
                 yield key_of("BackupRun", run)
         for restore in cluster.list(RESTORE_RUN, namespace):
             if not parse_restore(restore).status.terminal:

@@ -104,7 +104,7 @@ def _tell(cluster: Cluster, run: RestoreRun) -> None:
     cluster.record(about(run), RESTORE_RUN, "Warning" if bad else "Normal", status.phase, note)
 
 
-def about(run: RestoreRun) -> KubeObject:
+def about(run: BackupRun | RestoreRun) -> KubeObject:
     """As much of a run as an event needs; the run itself may be gone."""
     return {
         "metadata": {
