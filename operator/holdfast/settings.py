@@ -18,6 +18,8 @@ class OperatorSettings(BaseSettings):
     resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
     """How often everything is looked at anew, whatever the events said."""
     workers: Annotated[int, Field(ge=1, le=64)] = 8
+    max_concurrent_runs: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many backups may run at once, in all namespaces that are watched. 0: as many as are due."""
     liveness_port: Annotated[int, Field(ge=0, le=65535)] = 8080
     """0: none."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8081
@@ -45,6 +47,7 @@ class WorkerSettings(BaseSettings):
     job: str
     job_uid: str
     run: str | None = None
+    waits_for_turn: bool = False
     mounts: str = "/var/run/holdfast"
     termination_log: str = "/dev/termination-log"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -190,6 +190,7 @@ def test_every_value_arrives(render: Render) -> None:
         "imagePullSecrets[0].name=registry",
         "logLevel=DEBUG",
         "resyncSeconds=7",
+        "maxConcurrentRuns=9",
         "mail.name=Ops",
         "mail.colour=#123456",
         "mail.link=https://holdfast.example.com/",
@@ -216,6 +217,7 @@ def test_every_value_arrives(render: Render) -> None:
     mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK")]
     assert mail == ["Ops", "#123456", "https://holdfast.example.com/"]
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
+    assert environment["HOLDFAST_MAX_CONCURRENT_RUNS"] == "9"
 
 
 def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
@@ -226,7 +228,8 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
 
 
 @pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces=a", "image.pullPolicy=Sometimes", "logLevel=LOUD",
-                                     "image.digest=sha256:1", "image.repository=", "resyncSeconds=0"])  # fmt: skip
+                                     "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
+                                     "maxConcurrentRuns=-1"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)

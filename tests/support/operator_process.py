@@ -15,11 +15,19 @@ class OperatorProcess:
     """``holdfast operator`` with a kubeconfig. It can be killed and started again."""
 
     def __init__(
-        self, kubeconfig: Path, log: Path, *, port: int, metrics_port: int = 0, resync_seconds: int = 3600
+        self,
+        kubeconfig: Path,
+        log: Path,
+        *,
+        port: int,
+        metrics_port: int = 0,
+        resync_seconds: int = 3600,
+        **settings: str | int,
     ) -> None:
-        """``metrics_port``: 0 for none."""
+        """``metrics_port``: 0 for none; ``settings``: others of the operator, such as ``max_concurrent_runs``."""
         self._kubeconfig, self.log, self._port, self._resync = kubeconfig, log, port, resync_seconds
         self.metrics_port = metrics_port
+        self._settings = {f"HOLDFAST_{name.upper()}": str(value) for name, value in settings.items()}
         self._process: Process | None = None
 
     def start(self) -> None:
@@ -31,6 +39,7 @@ class OperatorProcess:
             "HOLDFAST_LIVENESS_PORT": str(self._port),
             "HOLDFAST_METRICS_PORT": str(self.metrics_port),
             "PATH": os.environ["PATH"],
+            **self._settings,
         }
         words = [f"{name}={value}" for name, value in variables.items()]
         self._process = spawn(

@@ -121,9 +121,11 @@ class Pod:
         self.waits: list[float] = []
         self.cluster.put(BACKUP_POLICY, policy_body())
 
-    def work(self, job: str = JOB, *, uid: str = "job-uid", run: str | None = None) -> WorkerResult:
+    def work(
+        self, job: str = JOB, *, uid: str = "job-uid", run: str | None = None, waits: bool = False
+    ) -> WorkerResult:
         worker = Worker(
-            WorkerTask(NAMESPACE, "shop", job, uid, run),
+            WorkerTask(NAMESPACE, "shop", job, uid, run, waits),
             self.cluster,
             self._open,
             progress_of=lambda name: KubeProgress(self.cluster, NAMESPACE, name, self.clock),

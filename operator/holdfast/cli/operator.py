@@ -37,7 +37,7 @@ def run_operator() -> None:
     meter = open_metrics(census.samples, settings.metrics_port)
     reconciler = Reconciler(
         cluster,
-        WorkerImage(settings.image, settings.image_pull_policy),
+        WorkerImage(settings.image, settings.image_pull_policy, queued=settings.max_concurrent_runs > 0),
         clock=now,
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
         pinger=open_pinger(),
@@ -47,6 +47,7 @@ def run_operator() -> None:
         namespaces=settings.watch_namespaces,
         interval=settings.resync_seconds,
         workers=settings.workers,
+        max_concurrent_runs=settings.max_concurrent_runs,
     )
     run(reconciler, namespaces=settings.watch_namespaces, liveness_port=settings.liveness_port)
 

@@ -124,7 +124,9 @@ def _work(settings: WorkerSettings, processes: Processes) -> WorkerResult:
 
     cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
     stop = stop_on_signals()
-    task = WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run)
+    task = WorkerTask(
+        settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run, settings.waits_for_turn
+    )
     worker = Worker(
         task,
         cluster,

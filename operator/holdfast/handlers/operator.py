@@ -86,7 +86,9 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if not counted(event, BACKUP_RUN, body):
+        there = counted(event, BACKUP_RUN, body)
+        reconciler.saw(dict(body), deleted=not there)
+        if not there:
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))
         elif new_phase(body):

@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Meter, Ping
 from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
+from holdfast.services.give_turns import Turns
 from holdfast.services.look_after_health import look_after_health
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
@@ -64,6 +66,7 @@ class Reconciler:
         namespaces: Sequence[str] = (),
         interval: float = 60,
         workers: int = 8,
+        max_concurrent_runs: int = 0,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
         self._mailer, self._pinger, self._probe = mailer, pinger, probe
@@ -75,6 +78,8 @@ class Reconciler:
         self._notices: WorkQueue[Key] = WorkQueue(self._notify)
         self._probers = ThreadPoolExecutor(max_workers=PROBERS, thread_name_prefix="health")
         self._patients: WorkQueue[Key] = WorkQueue(self._look_after)
+        self._turns = Turns(cluster, clock, max_concurrent_runs)
+        self._moved = asyncio.Event()
         self._ticked: float | None = None
 
     async def look_at(self, key: Key, delay: float = 0.0) -> None:
@@ -90,6 +95,11 @@ class Reconciler:
     def gone(self, kind: Kind, body: KubeObject) -> None:
         """An object is not there any more."""
         self._census.forget(kind, body)
+
+    def saw(self, run: KubeObject, *, deleted: bool = False) -> None:
+        """What an event shows of a BackupRun: a place may be free, or somebody may want one."""
+        if self._turns.forget(run["metadata"]["uid"]) if deleted else self._turns.saw(run):
+            self._moved.set()
 
     async def cancel(self, run: KubeObject) -> None:
         """A run was deleted: end its Job, if it still works. A failure is logged; the Job then ends by itself."""
@@ -108,6 +118,7 @@ class Reconciler:
             group.create_task(self._notices.run(NOTIFIERS))
             group.create_task(self._patients.run(PROBERS))
             group.create_task(self._survey_for_ever())
+            group.create_task(self._give_turns_for_ever())
 
     def close(self) -> None:
         for pool in (self._pool, self._notifiers, self._probers):
@@ -123,13 +134,29 @@ class Reconciler:
         while True:
             self._ticked = loop.time()
             keys = await self._call("The survey", self._survey, kind="Survey", quiet=True)
+            self._moved.set()
             for index, key in enumerate(keys or ()):
                 # Spread over the first part of the interval: a restart is no reason for a burst of requests.
                 await self.look_at(key, min(index * 0.02, self._interval / 4))
             await asyncio.sleep(self._interval)
 
     def _survey(self) -> list[Key]:
-        return list(survey(self._cluster, self._namespaces, self._census))
+        runs: list[KubeObject] = []
+        stamp = self._turns.begin_survey()
+        keys = list(survey(self._cluster, self._namespaces, self._census, runs.append))
+        self._turns.survey(runs, stamp)
+        return keys
+
+    async def _give_turns_for_ever(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._interval):
+                    await self._moved.wait()
+            self._moved.clear()
+            for key in await self._call("The queue of runs", self._turns.give, kind="Queue", quiet=True) or ():
+                await self.look_at(key)
+            # What comes in a burst is looked at together.
+            await asyncio.sleep(0.2)
 
     async def _reconcile(self, key: Key) -> float | None:
         call = partial(

@@ -11,6 +11,7 @@ from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.notifications import RunNotifications
+from holdfast.resources.queue import RunQueue
 from holdfast.resources.retention import RunRetention
 
 KIND = "BackupRun"
@@ -157,11 +158,21 @@ class BackupRunStatus(Status):
     prune_time: Annotated[
         Timestamp | None, Field(description="When the backup of this run was found to be removed.")
     ] = None
+    queue: Annotated[
+        RunQueue | None,
+        Field(description="The wait for its turn, where the operator's maxConcurrentRuns holds runs back."),
+    ] = None
     notifications: Annotated[RunNotifications | None, Field(description="Who was told of the end of the run.")] = None
 
     @property
     def terminal(self) -> bool:
         return self.phase is not None and self.phase.terminal
+
+    @property
+    def let_in(self) -> bool:
+        """Whether it need not wait for a turn any more: it had it, or has begun without."""
+        begun = self.phase not in (None, Phase.PENDING)
+        return begun or (self.queue is not None and self.queue.turn_time is not None)
 
     def to_wire(self) -> dict[str, Any]:
         """Without what says nothing."""

@@ -7,6 +7,7 @@ from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd, RunWaits
 from holdfast.errors import InvalidSpec, NotAuthorized
 from holdfast.ports import JOB, Cluster, KubeObject
+from holdfast.resources.run import BackupRun
 from holdfast.services.follow_job import Run, controller
 from holdfast.services.write_status import parse_policy
 
@@ -48,8 +49,15 @@ def no_policy(run: Run, policy: str, now: datetime) -> RunEnd | RunWaits:
 
 def late(run: Run, now: datetime, patience: timedelta, reason: str, message: str) -> RunEnd | RunWaits:
     """A run waits for something, and fails when it is older than that is worth."""
-    age = now - (run.metadata.creation_timestamp or now)
+    waited = waited_for_turn(run, now) if isinstance(run, BackupRun) else timedelta()
+    age = now - (run.metadata.creation_timestamp or now) - waited
     return RunEnd(Phase.FAILED, reason, message) if age >= patience else RunWaits(reason, message)
+
+
+def waited_for_turn(run: BackupRun, now: datetime) -> timedelta:
+    """How long a run has waited until it was let in; if it is not, until now."""
+    queue, made = run.status.queue, run.metadata.creation_timestamp
+    return (queue.turn_time or now) - made if queue and made else timedelta()
 
 
 def start_timeout(policy_body: KubeObject | None) -> timedelta:

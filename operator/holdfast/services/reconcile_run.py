@@ -14,7 +14,15 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, C
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
 from holdfast.services.follow_job import belongs, controller, note_run, observe, run_of_job, settle_job
-from holdfast.services.give_job import LOOK_AGAIN, PENDING, give_job, late, no_policy, start_timeout
+from holdfast.services.give_job import (
+    LOOK_AGAIN,
+    PENDING,
+    give_job,
+    late,
+    no_policy,
+    start_timeout,
+    waited_for_turn,
+)
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
 from holdfast.specs.job_state import job_state
@@ -26,6 +34,8 @@ _UNFINISHED = (
     "Nobody has said which backup this imported run stands for. Delete it: the next sync makes it anew, and the "
     "annotation holdfast.dev/sync of its policy asks for one. To back up by hand, leave spec.reason out."
 )
+LOOK_AT_QUEUE = 30.0
+"""Seconds until the next look at a run that waits for its turn. Who gives it that looks at once."""
 
 _Verdict = RunEnd | RunWaits | None
 
@@ -63,7 +73,9 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         _show(cluster, run, clock(), verdict)
         return LOOK_AGAIN
     if run.status.phase is None:
-        _show(cluster, run, clock(), PENDING)
+        _show(cluster, run, clock(), PENDING, new=True)
+    if image.queued and not run.status.let_in:
+        return LOOK_AT_QUEUE
     return LOOK_AGAIN if run.status.phase in (None, Phase.PENDING) else None
 
 
@@ -75,7 +87,7 @@ def _job_unnoted(run: BackupRun) -> str | None:
 def _start(
     cluster: Cluster, run: BackupRun, policy_body: KubeObject | None, image: WorkerImage, now: datetime
 ) -> _Verdict:
-    """Give a run by hand its Job."""
+    """Give a run by hand its Job, once it is its turn."""
     if policy_body is None or "deletionTimestamp" in policy_body["metadata"]:
         return no_policy(run, run.spec.policy_ref.name, now)
     name = job_of_run(run.metadata.name)
@@ -83,6 +95,8 @@ def _start(
         policy = parse_policy(policy_body)
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")
+    if image.queued and not run.status.let_in:
+        return None
     timeout = start_timeout(policy_body)
     verdict = give_job(cluster, run, name, lambda: job_for_run(policy, run, image), timeout=timeout, now=now)
     if verdict is not None:
@@ -124,7 +138,11 @@ def _follow(cluster: Cluster, run: BackupRun, job_name: str, policy_body: KubeOb
     state, pods = observe(cluster, job)
     if run.spec.cancel and not state.end:
         return cancelled()
-    verdict = judge(state, pods, start_timeout=start_timeout(policy_body), now=now)
+    # Before its turn a pod has time to start: others that wait may take up its room.
+    timeout = start_timeout(policy_body) + waited_for_turn(run, now)
+    verdict = judge(state, pods, start_timeout=timeout, now=now)
+    if isinstance(verdict, RunWaits) and run.status.queue and not run.status.let_in:
+        return None
     return proven(verdict) if isinstance(verdict, RunEnd) else verdict
 
 
@@ -144,11 +162,15 @@ def _end(cluster: Cluster, run: BackupRun, now: datetime, end: RunEnd) -> None:
     change_run(cluster, run.metadata.namespace, run.metadata.name, change)
 
 
-def _show(cluster: Cluster, run: BackupRun, now: datetime, waits: RunWaits) -> None:
-    """Say what a run waits for. One that a worker has begun keeps its phase."""
+def _show(cluster: Cluster, run: BackupRun, now: datetime, waits: RunWaits, *, new: bool = False) -> None:
+    """Say what a run waits for. One that a worker has begun keeps its phase.
+
+    ``new``: nobody has said anything yet. Where somebody was faster, what is said there stays."""
 
     def change(current: BackupRun) -> BackupRunStatus | None:
         status, phase = current.status, current.status.phase or Phase.PENDING
+        if new and status.phase is not None:
+            return None
         if (status.phase, status.reason, status.message) == (phase, waits.reason, waits.message):
             return None
         generation = current.metadata.generation

@@ -15,19 +15,23 @@ from typing import Any, Protocol, TypeVar
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd
+from holdfast.domain.turns import PATIENCE
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import (
     EXIT_PARTIAL,
     HoldfastError,
     Interrupted,
     InvalidSpec,
+    Unavailable,
 )
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.apply_retention import apply_retention, report_retention
+from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
 from holdfast.services.back_up import BackupRequest, back_up
 from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
@@ -50,6 +54,8 @@ class WorkerTask:
     job: str
     job_uid: str
     run: str | None = None
+    waits: bool = False
+    """Whether the operator says when to begin."""
 
 
 class RunProgress(Progress, Protocol):
@@ -79,6 +85,7 @@ class Worker:
         self._clock, self._stop, self._wait = clock, stop, wait
         self._run: BackupRun | None = None
         self._progress: RunProgress | None = None
+        self._waits = False
 
     def work(self) -> WorkerResult:
         """Given a task, do it and return how the process ends. Never raises."""
@@ -93,6 +100,9 @@ class Worker:
         run = self._run = self._patiently(lambda: self._find_run(policy))
         if run.status.terminal:
             return _known_end(run.status)
+        run = self._await_begin(policy, run)
+        if run.status.terminal:
+            return _known_end(run.status)
         progress = self._progress = self._progress_of(run.metadata.name)
         self._patiently(lambda: self._update(self._started))
         with self._open(policy) as (source, repository, crew):
@@ -104,6 +114,42 @@ class Worker:
                 # After the end: however it goes, the backup is there, and the run says so.
                 self._prune(policy, repository)
         return result
+
+    def _await_begin(self, policy: BackupPolicy, run: BackupRun) -> BackupRun:
+        """Wait until the run may begin; the run as it then is. One that has begun before goes on at once."""
+        self._waits, waited = True, False
+        if self._task.waits:
+            waited = not run.status.let_in
+            if await_turn(lambda: self._read_run(run), self._clock, self._stop, self._wait) is Turn.NOBODY_THERE:
+                minutes = int(PATIENCE.total_seconds() / 60)
+                text = f"It began without its turn: nothing was heard of the operator for {minutes} minutes."
+                _log.warning("%s", text)
+                self._report(lambda run: run_status.with_warnings(run.status, [text]))
+        elif moment := moment_of(policy, run):
+            waited = True
+            text = f"It starts late, as others may, and begins at {format_time(moment)}, so that not all begin at once."
+            self._patiently(lambda: self._update(lambda run: self._pending(run, "CatchingUp", text)))
+            await_moment(moment, lambda: self._has_ended(run), self._clock, self._stop, self._wait)
+        self._waits = False
+        return self._patiently(lambda: self._read_run(run)) if waited else run
+
+    def _read_run(self, run: BackupRun) -> BackupRun:
+        body = self._cluster.get(BACKUP_RUN, self._task.namespace, run.metadata.name)
+        if body is None or body["metadata"]["uid"] != run.metadata.uid:
+            raise InvalidSpec(f"BackupRun {self._task.namespace}/{run.metadata.name} was deleted.")
+        return parse_run(body)
+
+    def _has_ended(self, run: BackupRun) -> bool:
+        try:
+            return self._read_run(run).status.terminal
+        except Unavailable:
+            return False
+
+    def _pending(self, run: BackupRun, reason: str, text: str) -> BackupRunStatus:
+        generation = run.metadata.generation
+        return run_status.moved(
+            run.status, Phase.PENDING, reason=reason, message=text, now=self._clock(), generation=generation
+        )
 
     def _prune(self, policy: BackupPolicy, repository: Repository) -> None:
         if self._run is None:
@@ -181,6 +227,10 @@ class Worker:
 
     def _report_retry(self, reason: str, text: str) -> None:
         next_try = "The next pod goes on." if reason == Interrupted.reason else "It will be tried again."
+
+        if self._waits:
+            self._report(lambda run: self._pending(run, reason, f"{text} {next_try}"))
+            return
 
         def change(run: BackupRun) -> BackupRunStatus:
             status = self._progress.latest(run.status) if self._progress else run.status

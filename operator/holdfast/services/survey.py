@@ -1,6 +1,6 @@
 """All that there is to look after, read anew: what a missed event would have told."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,16 +25,22 @@ class Key:
         return f"{self.kind} {self.namespace}/{self.name}"
 
 
-def survey(cluster: Cluster, namespaces: Sequence[str], census: Census) -> Iterator[Key]:
+def survey(
+    cluster: Cluster,
+    namespaces: Sequence[str],
+    census: Census,
+    see_run: Callable[[KubeObject], object] = lambda _: None,
+) -> Iterator[Key]:
     """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended.
 
-    All that is seen on the way goes into the census.
+    All that is seen on the way goes into the census; ``see_run`` is shown each of these BackupRuns.
     """
     for namespace in namespaces or (None,):
         for policy in _counted(cluster, BACKUP_POLICY, namespace, census):
             yield key_of("BackupPolicy", policy)
         for run in _counted(cluster, BACKUP_RUN, namespace, census):
             if not parse_run(run).status.terminal:
+                see_run(run)
                 yield key_of("BackupRun", run)
         for restore in _counted(cluster, RESTORE_RUN, namespace, census):
             if not parse_restore(restore).status.terminal:

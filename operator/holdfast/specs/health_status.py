@@ -13,7 +13,7 @@ from holdfast.errors import InvalidSpec
 from holdfast.resources.conditions import MESSAGE_LIMIT
 from holdfast.resources.health import FAILURES_LIMIT, Failures, Health, HealthCheck, Statistics, Trend
 from holdfast.resources.policy import BackupPolicy
-from holdfast.resources.run import BackupRun, RunReason
+from holdfast.resources.run import BackupRun
 
 HEALTHY = "Healthy"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ def ended_backups(runs: Iterable[BackupRun]) -> list[BackupRun]:
         if run.status.terminal
         and run.status.phase is not Phase.CANCELLED
         and run.status.completion_time is not None
-        and run.spec.reason is not RunReason.PRE_RESTORE
+        and not run.pre_restore
     ]
     return sorted(told, key=lambda run: (run.status.completion_time or _NEVER, run.metadata.name), reverse=True)
 

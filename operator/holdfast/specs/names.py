@@ -24,6 +24,9 @@ SETTLED_ANNOTATION = "holdfast.dev/settled"
 RUN_ANNOTATION = "holdfast.dev/run"
 """On a Job that was not made for a run: the uid of its BackupRun. One that somebody deletes stays gone."""
 
+DEADLINE_ANNOTATION = "holdfast.dev/deadline-seconds"
+"""On a Job whose worker waits for its turn: how long its work may take. The Job's own deadline counts the wait too."""
+
 PRUNE_LABEL = "holdfast.dev/prune"
 """On a Job that only prunes: its policy. It has no BackupRun, and must not be taken for a backup."""
 DRILL_LABEL = "holdfast.dev/drill"

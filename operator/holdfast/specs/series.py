@@ -17,7 +17,7 @@ from holdfast.resources.conditions import find_condition
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
-from holdfast.resources.run import BackupRun, RunReason
+from holdfast.resources.run import BackupRun
 
 _PhaseName = TypeVar("_PhaseName", Phase, RestorePhase, DeliveryPhase)
 
@@ -84,7 +84,7 @@ def run_facts(run: BackupRun) -> RunFacts:
         policy=run.spec.policy_ref.name,
         phase=status.phase or Phase.PENDING,
         ended=end,
-        counts=status.phase is Phase.SUCCEEDED and run.spec.reason is not RunReason.PRE_RESTORE,
+        counts=status.phase is Phase.SUCCEEDED and not run.pre_restore,
         seconds=(end - begin).total_seconds() if begin and end else None,
         documents=status.documents,
         logical_bytes=status.logical_bytes,

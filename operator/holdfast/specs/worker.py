@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from holdfast.domain.turns import PATIENCE
 from holdfast.ports import KubeObject
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.resources.storage import VolumeStorage
 from holdfast.specs.metadata import owned_metadata
-from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, WORKER_CONTAINER, job_of_run, worker_account, worker_labels
+from holdfast.specs.names import (
+    DEADLINE_ANNOTATION,
+    JOB_LABEL,
+    JOB_UID_LABEL,
+    WORKER_CONTAINER,
+    job_of_run,
+    worker_account,
+    worker_labels,
+)
 from holdfast.specs.store_access import VOLUME, MountedSecret, mounted_secrets
 
 USER = 65532
@@ -27,6 +36,8 @@ class WorkerImage:
 
     name: str
     pull_policy: str = "IfNotPresent"
+    queued: bool = False
+    """Whether backups wait for their turn, for no more than so many may run at once."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +68,20 @@ def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
             "concurrencyPolicy": "Forbid",
             "successfulJobsHistoryLimit": job.successful_jobs_history_limit,
             "failedJobsHistoryLimit": job.failed_jobs_history_limit,
-            "jobTemplate": {
-                "metadata": {"labels": worker_labels(policy.metadata.name)},
-                "spec": job_spec(policy, image, Errand("backup")),
-            },
+            "jobTemplate": _job_template(policy, image),
         },
     }
+
+
+def _job_template(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
+    metadata: KubeObject = {"labels": worker_labels(policy.metadata.name)}
+    errand, own = Errand("backup"), policy.spec.job.active_deadline_seconds
+    if image.queued:
+        # Such a Job has its pod before it has its turn. Whoever gives the turn takes from the deadline what is left.
+        metadata["annotations"] = {DEADLINE_ANNOTATION: str(own)}
+        deadline = own + int(PATIENCE.total_seconds())
+        errand = Errand("backup", {"HOLDFAST_WAITS_FOR_TURN": "true"}, deadline_seconds=deadline)
+    return {"metadata": metadata, "spec": job_spec(policy, image, errand)}
 
 
 def job_for_run(policy: BackupPolicy, run: BackupRun, image: WorkerImage) -> KubeObject:
