@@ -29,7 +29,8 @@ def test_a_success_a_failure_and_a_recovery_are_told(site: Site, smtp: SmtpServe
     site.fill()
     good = site.uri()
     set_secret(site, good, smtp)
-    site.policy(job={"backoffLimit": 0})
+    # Its source cannot be read for a while, which health would tell too.
+    site.policy(job={"backoffLimit": 0}, health={"ping": False})
     site.kubectl.wait("backuppolicy/timetrack", "condition=NotificationsReady")
 
     backup_id = site.back_up()["backupId"]

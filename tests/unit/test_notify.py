@@ -613,9 +613,11 @@ def test_killed_at_any_write_a_drill_is_told(line: int, sent_first: bool) -> Non
 # --- health ----------------------------------------------------------------------------------------------------------
 
 
-def health_is(site: Site, verdict: str) -> None:
+def health_is(site: Site, verdict: str, check: str = "RecentBackup") -> None:
     site.clock.advance(60)
-    told = {"verdict": verdict, "since": format_time(site.clock.now), "message": "So it is.", "checks": []}
+    since = format_time(site.clock.now)
+    checks = [{"name": check, "status": verdict, "message": "So it is.", "since": since}]
+    told = {"verdict": verdict, "since": since, "message": "So it is.", "checks": checks}
     body = site.cluster.get(BACKUP_POLICY, NAMESPACE, "shop")
     assert body is not None
     assert site.cluster.patch_status(BACKUP_POLICY, body, {"health": told}) is not None
@@ -629,6 +631,14 @@ def test_health_that_becomes_critical_is_told_once_and_so_is_its_end(site: Site)
         site.settle()
     assert templates(site) == ["health_critical", "health_recovered"]
     assert site.mailer.sent[0].facts["run"]["message"] == "So it is."
+
+
+def test_failed_backups_and_drills_are_not_told_twice(site: Site) -> None:
+    site.settle()
+    for verdict in ("Critical", "Healthy"):
+        health_is(site, verdict, "BackupIntegrity")
+        site.settle()
+    assert templates(site) == []
 
 
 def test_each_time_that_health_becomes_critical_is_told(site: Site) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from holdfast.domain.health import Verdict
+from holdfast.domain.health import CheckName, Verdict
 from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.ports import Cluster, Mailer
 from holdfast.resources.health import Health
@@ -42,10 +42,16 @@ def tell_health(
 def _event(health: Health, notes: PolicyNotifications | None) -> Event | None:
     told = {one.event for one in notes.deliveries} if notes else set()
     if health.verdict is Verdict.CRITICAL:
-        return Event.HEALTH_CRITICAL
+        return None if _told_otherwise(health) else Event.HEALTH_CRITICAL
     if health.verdict is Verdict.HEALTHY and Event.HEALTH_CRITICAL in told:
         return Event.HEALTH_RECOVERED
     return None
+
+
+def _told_otherwise(health: Health) -> bool:
+    """Backups that failed, and drills, have mails of their own."""
+    critical = {check.name for check in health.checks if check.status is Verdict.CRITICAL}
+    return critical == {CheckName.BACKUP_INTEGRITY}
 
 
 def _owed_here(phase: DeliveryPhase, event: Event) -> bool:
