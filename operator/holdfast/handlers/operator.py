@@ -63,11 +63,12 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
 
 
 def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
-    phases: dict[str, str | None] = {}
+    phases: dict[str, tuple[str | None, bool]] = {}
 
     def new_phase(body: kopf.Body) -> bool:
         """Progress alone is nobody's business here: it comes every other second."""
-        uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
+        uid, deleting = str(body["metadata"]["uid"]), "deletionTimestamp" in body["metadata"]
+        phase = (body.get("status", {}).get("phase"), deleting)
         if uid in phases and phases[uid] == phase:
             return False
         phases[uid] = phase
