@@ -37,20 +37,26 @@ def backups(shop: Shop) -> set[str]:
     return {str(one["_id"]).removeprefix("backups/") for one in found}
 
 
-def finalized(shop: Shop, name: str) -> bool:
-    return FINALIZER in shop.here.get("br", name)["metadata"].get("finalizers", [])
+def wait_until_finalized(shop: Shop, name: str) -> None:
+    shop.here.kubectl("wait", f"br/{name}", "--for=jsonpath={.metadata.finalizers}", "--timeout=10s")
+    assert shop.here.get("br", name)["metadata"]["finalizers"] == [FINALIZER]
+
+
+def work_off(shop: Shop, name: str) -> None:
+    """Do what the Job of a deletion does, and see the run go."""
+    shop.here.wait(lambda: shop.here.get("job", f"delete-{name}"), "its Job is there", 10)
+    assert shop.start(f"delete-{name}").end() == 0
+    shop.here.wait(lambda: not shop.here.get("br", name), "the run is gone", 20)
 
 
 def test_a_deleted_run_takes_its_backup_along_and_the_newest_good_one_stays(shop: Shop) -> None:
     here = shop.here
     old, new = shop.back_up("old"), shop.back_up("new")
     for name in ("old", "new"):
-        here.wait(lambda name=name: finalized(shop, name), "a deletion would wait", 10)
+        wait_until_finalized(shop, name)
     here.kubectl("delete", "br/old", "br/new", "--wait=false")
     for name in ("old", "new"):
-        here.wait(lambda name=name: here.get("job", f"delete-{name}"), "its Job is there", 10)
-        assert shop.start(f"delete-{name}").end() == 0
-        here.wait(lambda name=name: not here.get("br", name), "the run is gone", 20)
+        work_off(shop, name)
     assert backups(shop) == {new}
     told = here.wait(lambda: {"BackupDeleted", "BackupKept"} <= dict(shop.events("shop")).keys(), "it is told", 10)
     assert told
@@ -64,7 +70,7 @@ def test_the_deletion_of_a_namespace_never_hangs_and_removes_no_backup(shop: Sho
     here = shop.here
     taken = {shop.back_up("one"), shop.back_up("two")}
     for name in ("one", "two"):
-        here.wait(lambda name=name: finalized(shop, name), "a deletion would wait", 10)
+        wait_until_finalized(shop, name)
     began = time.monotonic()
     here.kubectl("delete", "namespace", here.name, "--timeout=55s")
     assert time.monotonic() - began < 55
