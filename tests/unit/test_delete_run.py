@@ -16,6 +16,7 @@ from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_run import reconcile_run
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_worker import WorkerTask
+from holdfast.services.survey import survey
 from holdfast.services.worker_report import WorkerResult
 from holdfast.stores.memory import MemoryStore
 from tests.support.kube_objects import (
@@ -145,6 +146,23 @@ def test_a_changed_mind_takes_the_finalizer_away_and_nobody_elses(site: Site) ->
     assert site.run(site.old)["metadata"]["finalizers"] == ["example.org/audit"]
 
 
+def test_a_mind_that_is_changed_at_the_last_moment_counts(site: Site) -> None:
+    site.look_at_policy()
+    site.change(deletionPolicy="Retain")
+    site.cluster.delete(BACKUP_RUN, site.run(site.old))
+    assert site.look(site.old) is None
+    assert not site.there(site.old)
+    assert site.job(site.old) is None
+    assert site.events() == []
+
+
+def test_a_deletion_that_no_event_told_of_is_seen_all_the_same(site: Site) -> None:
+    site.look_at_policy()
+    site.cluster.delete(BACKUP_RUN, site.run(site.old))
+    runs = [key.name for key in survey(site.cluster, ()) if key.kind == "BackupRun"]
+    assert runs == [site.old]
+
+
 def test_nothing_is_written_when_nothing_changed(site: Site) -> None:
     site.look_at_policy()
     site.cluster.writes.clear()
@@ -199,8 +217,12 @@ def test_a_held_backup_is_refused_without_a_job_confirmed_or_not(site: Site) -> 
 
 
 def test_a_hold_by_hand_refuses_too(site: Site) -> None:
-    hold(site.store, site.status(site.old)["backupId"], Holder.PERSON, "", site.clock())
+    backup_id = site.status(site.old)["backupId"]
+    hold(site.store, backup_id, Holder.PERSON, "", site.clock())
+    confirm = {"metadata": {"annotations": {"holdfast.dev/confirm-delete": backup_id}}}
+    site.cluster.patch(BACKUP_RUN, site.run(site.old), confirm)
     assert site.deleted(site.old).message.message == "It is protected: held."
+    assert backup_id in Repository(site.store).backup_ids()
 
 
 def test_a_hold_that_was_taken_away_does_not_refuse(site: Site) -> None:
