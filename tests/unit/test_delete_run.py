@@ -12,6 +12,7 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, POD, RESTORE_RUN, SEC
 from holdfast.repository.holds import Holder, hold
 from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.repository import Repository
+from holdfast.services.census import Census
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_run import reconcile_run
 from holdfast.services.run_delete import DeleteWorker
@@ -159,7 +160,7 @@ def test_a_mind_that_is_changed_at_the_last_moment_counts(site: Site) -> None:
 def test_a_deletion_that_no_event_told_of_is_seen_all_the_same(site: Site) -> None:
     site.look_at_policy()
     site.cluster.delete(BACKUP_RUN, site.run(site.old))
-    runs = [key.name for key in survey(site.cluster, ()) if key.kind == "BackupRun"]
+    runs = [key.name for key in survey(site.cluster, (), Census(site.clock)) if key.kind == "BackupRun"]
     assert runs == [site.old]
 
 
