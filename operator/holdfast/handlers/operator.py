@@ -12,6 +12,7 @@ from holdfast.handlers.reconciler import Reconciler
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
 from holdfast.services.follow_job import JOB_NAME_LABEL
 from holdfast.services.survey import Key, key_of, run_key
+from holdfast.services.write_status import parse_restore
 from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 
 _log = logging.getLogger("holdfast.operator")
@@ -105,6 +106,8 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
             await reconciler.cancel_restore(dict(body))
         elif new_phase(body):
             await reconciler.look_at(key_of("RestoreRun", dict(body)))
+            if policy := parse_restore(dict(body)).policy_name:
+                await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.5)
 
 
 def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:

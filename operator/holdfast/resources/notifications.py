@@ -9,14 +9,16 @@ from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.resources.base import Spec, Status, Timestamp
 from holdfast.resources.references import SecretKey, SecretName
 
-DELIVERIES_LIMIT = 32
+DELIVERIES_LIMIT = 128
+"""Of a policy: each recipient may be owed each of its stories."""
 RECIPIENTS_LIMIT = 16
 
 _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 _EVENTS = (
     "BackupSucceeded, BackupFailed, BackupPartial (some collections failed), BackupRecovered (good again; who does not "
-    "name it is told of a success), DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
+    "name it is told of a success), RestoreSucceeded, RestoreFailed, ScheduleMissed (a backup never started), "
+    "DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
     "WeeklySummary (Monday at 08:00 in the time zone of the schedule)."
 )
 
@@ -157,6 +159,9 @@ class PolicyNotifications(Status):
         Timestamp | None, Field(description="The moment that the last weekly summary was due at.")
     ] = None
     drill_time: Annotated[Timestamp | None, Field(description="When the last drill ended that was told of.")] = None
+    missed_time: Annotated[
+        Timestamp | None, Field(description="When the last missed backup was due that was told of.")
+    ] = None
     health_time: Annotated[Timestamp | None, Field(description="Since when health is as it was last told.")] = None
     deliveries: Deliveries = ()
     heartbeat: Annotated[HeartbeatStatus | None, Field(description="What the heartbeat URL was told.")] = None

@@ -22,6 +22,8 @@ from holdfast.services.say_notifications import Verdict, say
 from holdfast.services.summarise import summarise
 from holdfast.services.tell_drill import tell_drill
 from holdfast.services.tell_health import tell_health
+from holdfast.services.tell_missed import tell_missed
+from holdfast.services.tell_restores import tell_restores
 from holdfast.services.write_status import parse_policy, parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
@@ -60,7 +62,8 @@ def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock
     at_work = _Round(cluster, mailer, policy, account, since, now)
     look = at_work.go()
     runs = ended_runs(cluster, policy) if at_work.acted else at_work.runs
-    _say_how_it_went(cluster, policy, account, runs, since, now)
+    told = [delivery for run, _ in runs if run.status.notifications for delivery in run.status.notifications.deliveries]
+    _say_how_it_went(cluster, policy, account, [*told, *at_work.restores], since, now)
     return None if look is None else max(1.0, (look - now).total_seconds())
 
 
@@ -81,6 +84,8 @@ class _Round:
     runs: Runs = ()
     acted: bool = False
     """Whether anything was sent or withdrawn, so that what was read is old."""
+    restores: Sequence[Delivery] = ()
+    """What the statuses of restores say at the end."""
     _by_name: dict[str, BackupRun] = field(default_factory=dict)
 
     def go(self) -> datetime | None:
@@ -97,8 +102,11 @@ class _Round:
         )
         looks += [
             tell(self.cluster, self.mailer, self.policy, self.account, since=self.since, now=self.now)
-            for tell in (tell_drill, tell_health)
+            for tell in (tell_drill, tell_health, tell_missed)
         ]
+        restores = tell_restores(self.cluster, self.mailer, self.policy, self.account, since=self.since, now=self.now)
+        self.restores = restores.deliveries
+        looks.append(restores.look)
         return min((look for look in looks if look is not None), default=None)
 
     def _owe(self, runs: Runs) -> bool:
@@ -165,14 +173,15 @@ def ended_at(run: BackupRun) -> datetime:
 
 
 def _say_how_it_went(
-    cluster: Cluster, policy: BackupPolicy, account: Account, runs: Runs, since: datetime, now: datetime
+    cluster: Cluster, policy: BackupPolicy, account: Account, told: Sequence[Delivery], since: datetime, now: datetime
 ) -> None:
     """What the newest tries tell about the mail server."""
     body = cluster.get(BACKUP_POLICY, policy.metadata.namespace, policy.metadata.name)
     if body is None or body["metadata"]["uid"] != policy.metadata.uid:
         return
     newest: dict[str, tuple[datetime, Delivery]] = {}
-    for delivery in _all_deliveries(parse_policy(body), runs):
+    own = parse_policy(body).status.notifications
+    for delivery in (*told, *(own.deliveries if own else ())):
         tried = delivery.sent_time or delivery.first_attempt_time
         if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
             known = newest.get(delivery.to)
@@ -185,9 +194,3 @@ def _say_how_it_went(
     more = f" So it is for {len(troubled) - 1} more." if len(troubled) > 1 else ""
     message = f"Mail to {to} cannot be sent: {delivery.error}{more}"
     say(cluster, body, Verdict(False, delivery.reason or "MailFailed", message), now=now, since=since)
-
-
-def _all_deliveries(policy: BackupPolicy, runs: Runs) -> list[Delivery]:
-    """Of the runs, and of the policy itself."""
-    notes = [run.status.notifications for run, _ in runs]
-    return [delivery for one in (*notes, policy.status.notifications) if one for delivery in one.deliveries]

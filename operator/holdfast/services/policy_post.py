@@ -28,7 +28,7 @@ class Story:
     """What is told of under one moment."""
 
     events: frozenset[Event]
-    moment: Literal["summary_time", "drill_time", "health_time"]
+    moment: Literal["summary_time", "drill_time", "health_time", "missed_time"]
 
 
 def owe_story(
