@@ -10,6 +10,7 @@ from holdfast.services.notify import notify
 from holdfast.specs.names import policy_labels
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.fake_mailer import FakeMailer
+from tests.support.fake_messenger import FakeMessenger
 from tests.support.kube_objects import NAMESPACE, policy_body, run_body, secret_body
 
 ADMIN = "admin@example.com"
@@ -29,7 +30,7 @@ class Site:
     def __init__(self, **spec: Any) -> None:
         self.clock = FakeClock()
         self.cluster = FakeCluster(self.clock)
-        self.mailer = FakeMailer()
+        self.mailer, self.messenger = FakeMailer(), FakeMessenger()
         self.cluster.put(BACKUP_POLICY, policy_body(**spec))
         self.set_secret(**MAIL)
 
@@ -46,7 +47,7 @@ class Site:
         assert self.cluster.patch(BACKUP_POLICY, body, {"spec": {"notifications": {"email": email}}})
 
     def look(self) -> float | None:
-        return notify(self.cluster, self.mailer, NAMESPACE, "shop", clock=self.clock)
+        return notify(self.cluster, self.mailer, self.messenger, NAMESPACE, "shop", clock=self.clock)
 
     def settle(self) -> None:
         """Look as often as it asks to be looked at at once."""
@@ -69,8 +70,8 @@ class Site:
         assert body is not None
         return body
 
-    def condition(self) -> tuple[str, str, str]:
-        [found] = [one for one in self.policy()["status"]["conditions"] if one["type"] == "NotificationsReady"]
+    def condition(self, type_: str = "NotificationsReady") -> tuple[str, str, str]:
+        [found] = [one for one in self.policy()["status"]["conditions"] if one["type"] == type_]
         return found["status"], found["reason"], found["message"]
 
     def deliveries(self, run: str) -> list[dict[str, Any]]:

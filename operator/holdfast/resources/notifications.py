@@ -94,10 +94,35 @@ class HeartbeatSpec(Spec):
     url_secret_ref: Annotated[UrlSecretRef, Field(description="Where the URL is: http or https, called by GET.")]
 
 
+class UrlsSecretRef(Spec):
+    """A Secret in the policy's namespace that holds a URL under each of its keys."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+
+
+class ChannelsSpec(Spec):
+    """Messages to services such as Slack, Teams or PagerDuty."""
+
+    urls_secret_ref: Annotated[
+        UrlsSecretRef,
+        Field(description="The Secret with one Apprise URL under each key, at most 8. A key is a channel's name."),
+    ]
+    events: Annotated[
+        tuple[Event, ...] | None,
+        Field(description="What is told. Default: all.", max_length=len(Event), json_schema_extra=_SET),
+    ] = None
+    suspend: Annotated[bool, Field(description="Send nothing for now. What happens meanwhile is not made up for.")] = (
+        False
+    )
+
+
 class NotificationsSpec(Spec):
     """Who is told what."""
 
     email: Annotated[EmailSpec, Field(description="Mail about this policy.")] = EmailSpec()
+    channels: Annotated[
+        ChannelsSpec | None, Field(description="Messages to services such as Slack, Teams or PagerDuty. Default: none.")
+    ] = None
     heartbeat: Annotated[
         HeartbeatSpec | None,
         Field(description="A dead man's switch: a URL that is called after each good backup. Default: none."),
@@ -107,7 +132,7 @@ class NotificationsSpec(Spec):
 class Delivery(Status):
     """One message to one address."""
 
-    to: Annotated[str, Field(description="The address.")]
+    to: Annotated[str, Field(description="The address, or `channel:` and the key of the URL.")]
     event: Annotated[Event, Field(description="What it is told.")]
     phase: Annotated[
         DeliveryPhase,

@@ -3,9 +3,10 @@
 from datetime import datetime, timedelta
 
 from holdfast.domain.notifications import DeliveryPhase, Event
-from holdfast.ports import Cluster, Mailer
+from holdfast.ports import Cluster
 from holdfast.resources.notifications import PolicyNotifications
 from holdfast.resources.policy import BackupPolicy
+from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.policy_post import Story, owe_story, tell_story
 from holdfast.specs.missed_letter import missed_facts
@@ -14,7 +15,7 @@ _MISSED = Story(frozenset({Event.SCHEDULE_MISSED}), "missed_time")
 
 
 def tell_missed(
-    cluster: Cluster, mailer: Mailer, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
+    cluster: Cluster, courier: Courier, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
 ) -> datetime | None:
     """Given a policy as it was read, send what is owed about missed backups. Returns when to look again.
 
@@ -32,7 +33,7 @@ def tell_missed(
     if notes is None:
         return None
     return tell_story(
-        *(cluster, mailer, policy, account, _MISSED, notes),
+        *(cluster, courier, policy, account, _MISSED, notes),
         lambda: missed_facts(policy, database_name(cluster, policy), missed),
         since=since,
         now=now,

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast.domain.notifications import Batch, Debt, DeliveryPhase
-from holdfast.ports import RESTORE_RUN, Cluster, KubeObject, Mailer
+from holdfast.ports import RESTORE_RUN, Cluster, KubeObject
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun
+from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.outbox import change_delivery, owe
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
@@ -29,7 +30,7 @@ class Told:
 
 
 def tell_restores(
-    cluster: Cluster, mailer: Mailer, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
+    cluster: Cluster, courier: Courier, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
 ) -> Told:
     """Given a policy, write down who is owed the ends of its restores, and send what is due.
 
@@ -50,7 +51,7 @@ def tell_restores(
 
     looks = []
     for to, debts in _debts(cluster, restores, owners, account, since).items():
-        post = Post(cluster, mailer, account.server, to, owners, tell, now)
+        post = Post(cluster, courier, to, owners, tell, now)
         looks.append(post.pay(debts, timedelta(0)))
     if any(looks):
         restores = _ended(cluster, policy)
@@ -87,9 +88,8 @@ def _debts(
     debts: dict[str, list[Debt]] = {}
     for run, at, _ in restores:
         for delivery in run.status.notifications.deliveries if run.status.notifications else ():
-            wanted = delivery.to in account.recipients and at >= since
-            if wanted or delivery.phase is not DeliveryPhase.OWED:
+            if delivery.to in account.recipients and (at >= since or delivery.phase is not DeliveryPhase.OWED):
                 debts.setdefault(delivery.to, []).append(debt_of(run.metadata.name, at, delivery))
-            else:
+            elif (account.gone(delivery.to) or at < since) and delivery.phase is DeliveryPhase.OWED:
                 change_delivery(cluster, owners[run.metadata.name].place, delivery.to, delivery.event, withdrawn)
     return debts
