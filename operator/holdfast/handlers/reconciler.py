@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Meter, Pinger, SourceProbe
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, Kind, KubeObject, Mailer, Meter, Pinger, SourceProbe
 from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
@@ -89,16 +89,15 @@ class Reconciler:
             await self._patients.add(key, delay + AFTERWARDS)
 
     def seen(self, kind: Kind, body: KubeObject) -> None:
-        """An object is as it is now: for the metrics."""
+        """An object is as it is now: for the metrics, and for the queue of runs."""
         self._census.note(kind, body)
+        if kind == BACKUP_RUN and self._turns.saw(body):
+            self._moved.set()
 
     def gone(self, kind: Kind, body: KubeObject) -> None:
         """An object is not there any more."""
         self._census.forget(kind, body)
-
-    def saw(self, run: KubeObject, *, deleted: bool = False) -> None:
-        """What an event shows of a BackupRun: a place may be free, or somebody may want one."""
-        if self._turns.forget(run["metadata"]["uid"]) if deleted else self._turns.saw(run):
+        if kind == BACKUP_RUN and self._turns.forget(body["metadata"]["uid"]):
             self._moved.set()
 
     async def cancel(self, run: KubeObject) -> None:

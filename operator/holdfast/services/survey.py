@@ -33,7 +33,7 @@ def survey(
 ) -> Iterator[Key]:
     """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended.
 
-    All that is seen on the way goes into the census; ``see_run`` is shown each of these BackupRuns.
+    All that is seen on the way goes into the census; ``see_run`` is shown each BackupRun that has not ended.
     """
     for namespace in namespaces or (None,):
         for policy in _counted(cluster, BACKUP_POLICY, namespace, census):
