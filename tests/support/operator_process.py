@@ -53,6 +53,11 @@ class OperatorProcess:
         """End it as a node does; its exit status."""
         return self._end(signal.SIGTERM)
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
+
     def healthy(self) -> bool:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/healthz", timeout=3) as answer:
