@@ -1,4 +1,4 @@
-"""A control plane full of policies and their past runs, and an operator that is watched by the API server's audit log."""
+"""A control plane full of policies and their past runs; its audit log tells what the operator asks of it."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from kubernetes import client, config
 from bench.measure import BenchError
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, SECRET, Kind, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, SECRET, KubeObject
 from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.specs.worker import run_for_job
@@ -99,11 +99,13 @@ class Site:
         conditions = [body.get("status", {}).get("conditions") or [] for body in bodies]
         return sum(any(one["type"] == "Ready" and one["status"] == "True" for one in ones) for ones in conditions)
 
-    def has(self, kind: Kind, body: KubeObject) -> bool:
-        return self.cluster.get(kind, body["metadata"]["namespace"], body["metadata"]["name"]) is not None
-
     def has_cron_job(self, policy: KubeObject) -> bool:
-        return self.has(CRON_JOB, policy)
+        return self.cluster.get(CRON_JOB, policy["metadata"]["namespace"], policy["metadata"]["name"]) is not None
+
+    def is_suspended(self, policy: KubeObject) -> bool:
+        """Whether its CronJob is."""
+        body = self.cluster.get(CRON_JOB, policy["metadata"]["namespace"], policy["metadata"]["name"])
+        return body is not None and bool(body["spec"].get("suspend"))
 
     def requests(self) -> list[tuple[str, str]]:
         """Verb and kind of each request of the operator so far."""

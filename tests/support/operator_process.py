@@ -39,6 +39,7 @@ class OperatorProcess:
             "HOLDFAST_LIVENESS_PORT": str(self._port),
             "HOLDFAST_METRICS_PORT": str(self.metrics_port),
             "PATH": os.environ["PATH"],
+            "MALLOC_ARENA_MAX": "2",  # as in the image
             **self._settings,
         }
         words = [f"{name}={value}" for name, value in variables.items()]

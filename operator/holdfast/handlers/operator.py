@@ -11,7 +11,7 @@ import kopf
 from holdfast.handlers.reconciler import Reconciler
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
 from holdfast.services.follow_job import JOB_NAME_LABEL
-from holdfast.services.survey import Key, key_of, run_key
+from holdfast.services.survey import Key, has_ended, key_of, run_key
 from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 
 _log = logging.getLogger("holdfast.operator")
@@ -91,10 +91,10 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
         if not there:
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))
-        elif new_phase(body):
+        elif new_phase(body) and not (event["type"] is None and has_ended(dict(body))):
             await reconciler.look_at(key_of("BackupRun", dict(body)))
         else:
-            return
+            return  # among them those that had ended before we came: what is left to do for them their Jobs tell
         policy = body["spec"]["policyRef"]["name"]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.5)
 
@@ -140,6 +140,9 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.request_timeout = 30
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 660
+    # A restart meets thousands of runs: they are read a few at a time, and not kept after their event was handled.
+    settings.watching.chunk_size = 100
+    settings.queueing.idle_timeout = 0.5
     settings.execution.max_workers = 32
     settings.posting.level = logging.WARNING
     settings.scanning.disabled = True

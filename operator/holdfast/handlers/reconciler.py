@@ -36,6 +36,11 @@ AFTERWARDS = 1.0
 """Seconds after which health follows what led to it: it judges by what the other use cases wrote."""
 
 
+SPREAD = 0.8
+"""The part of the interval between two surveys over which what they find is looked at."""
+LONGEST_STEP = 0.1
+
+
 class UseCase(Protocol):
     def __call__(
         self, cluster: Cluster, namespace: str, name: str, *, image: WorkerImage, clock: Clock
@@ -134,9 +139,10 @@ class Reconciler:
             self._ticked = loop.time()
             keys = await self._call("The survey", self._survey, kind="Survey", quiet=True)
             self._moved.set()
+            # Spread over the interval: what an event tells meanwhile need not wait behind all of them.
+            step = min(LONGEST_STEP, SPREAD * self._interval / max(1, len(keys or ())))
             for index, key in enumerate(keys or ()):
-                # Spread over the first part of the interval: a restart is no reason for a burst of requests.
-                await self.look_at(key, min(index * 0.02, self._interval / 4))
+                await self.look_at(key, index * step)
             await asyncio.sleep(self._interval)
 
     def _survey(self) -> list[Key]:
