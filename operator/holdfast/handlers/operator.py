@@ -86,9 +86,7 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        there = counted(event, BACKUP_RUN, body)
-        reconciler.saw(dict(body), deleted=not there)
-        if not there:
+        if not counted(event, BACKUP_RUN, body):
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel(dict(body))
         elif new_phase(body) and not (event["type"] is None and has_ended(dict(body))):
