@@ -62,16 +62,28 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
         return "alive"
 
 
-def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
-    phases: dict[str, str | None] = {}
+class _Phases:
+    """The phases of all runs, as events told them. Progress alone is nobody's business here: it comes every other
+    second."""
 
-    def new_phase(body: kopf.Body) -> bool:
-        """Progress alone is nobody's business here: it comes every other second."""
+    def __init__(self) -> None:
+        self._known: dict[str, str | None] = {}
+
+    def new(self, body: kopf.Body, *, listed: bool = False) -> bool:
+        """Whether a run has a new one. ``listed``: it was there before we came. One that had ended by then is no news:
+        what is left to do for it, its Job tells; and there may be thousands."""
         uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
-        if uid in phases and phases[uid] == phase:
-            return False
-        phases[uid] = phase
-        return True
+        known = uid in self._known
+        changed = not known or self._known[uid] != phase
+        self._known[uid] = phase
+        return changed and (known or not listed or not has_ended(dict(body)))
+
+    def forget(self, body: kopf.Body) -> None:
+        self._known.pop(str(body["metadata"]["uid"]), None)
+
+
+def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+    phases = _Phases()
 
     def counted(event: kopf.RawEvent, kind: Kind, body: kopf.Body) -> bool:
         """Count an object as it is now, or as gone; whether it is there."""
@@ -87,21 +99,21 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if not counted(event, BACKUP_RUN, body):
-            phases.pop(str(body["metadata"]["uid"]), None)
+            phases.forget(body)
             await reconciler.cancel(dict(body))
-        elif new_phase(body) and not (event["type"] is None and has_ended(dict(body))):
+        elif phases.new(body, listed=event["type"] is None):
             await reconciler.look_at(key_of("BackupRun", dict(body)))
         else:
-            return  # among them those that had ended before we came: what is left to do for them their Jobs tell
+            return
         policy = body["spec"]["policyRef"]["name"]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.5)
 
     @kopf.on.event(GROUP, "restoreruns", id="restore_changed", registry=registry)
     async def restore_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if not counted(event, RESTORE_RUN, body):
-            phases.pop(str(body["metadata"]["uid"]), None)
+            phases.forget(body)
             await reconciler.cancel_restore(dict(body))
-        elif new_phase(body):
+        elif phases.new(body):
             await reconciler.look_at(key_of("RestoreRun", dict(body)))
 
 
