@@ -132,7 +132,9 @@ def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> 
         elif job:
             await reconciler.look_at(Key("BackupRun", namespace, job), delay=0.2)
 
-    async def owned_changed(body: kopf.Body, **_: Any) -> None:
+    async def owned_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] not in ("MODIFIED", "DELETED"):
+            return  # it was there before, or we have just made it: then its policy is being looked at anyway
         policy = body["metadata"]["labels"][POLICY_LABEL]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.2)
 
