@@ -51,26 +51,32 @@ def measure(site: Site, policies: int, runs: int) -> list[Row]:
     say(f"{policies} policies with {runs} runs each")
     site.fill(policies, runs)
     rows, peaks = [], []
+
+    def note(row: Row) -> None:
+        say(str(row))
+        rows.append(row)
+
     operator = site.operator("first")
-    rows.append(first_start(site, operator, policies))
+    note(first_start(site, operator, policies))
     settle(site)
     peaks.append(stop(operator))
 
     operator = site.operator("second")
-    rows.append(start_again(site, operator))
+    note(start_again(site, operator))
     settle(site)
-    rows += idle(site, operator)
-    rows.append(new_policies(site, operator, policies))
+    for row in idle(site, operator):
+        note(row)
+    note(new_policies(site, operator, policies))
     settle(site)
     peaks.append(stop(operator))
 
     operator = site.operator("third", resync_seconds=3600)
-    rows.append(runs_at_once(site, operator, policies))
+    note(runs_at_once(site, operator, policies))
     peaks.append(stop(operator))
     operator = site.operator("fourth", resync_seconds=3600, max_concurrent_runs=LIMIT)
-    rows.append(runs_in_turn(site, operator, policies))
+    note(runs_in_turn(site, operator, policies))
     peaks.append(stop(operator))
-    rows.append(Row("peak memory of the operator, in all of this", peaks, MIB_LIMIT, "MiB"))
+    note(Row("peak memory of the operator, in all of this", peaks, MIB_LIMIT, "MiB"))
     return rows
 
 

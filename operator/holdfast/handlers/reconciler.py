@@ -87,11 +87,12 @@ class Reconciler:
         self._moved = asyncio.Event()
         self._ticked: float | None = None
 
-    async def look_at(self, key: Key, delay: float = 0.0) -> None:
-        await self._queue.add(key, delay)
+    async def look_at(self, key: Key, delay: float = 0.0, *, routine: bool = False) -> None:
+        """``routine``: nothing is known to have happened."""
+        await self._queue.add(key, delay, routine=routine)
         if key.kind == "BackupPolicy":
-            await self._notices.add(key, delay)
-            await self._patients.add(key, delay + AFTERWARDS)
+            await self._notices.add(key, delay, routine=routine)
+            await self._patients.add(key, delay + AFTERWARDS, routine=routine)
 
     def seen(self, kind: Kind, body: KubeObject) -> None:
         """An object is as it is now: for the metrics, and for the queue of runs."""
@@ -142,7 +143,7 @@ class Reconciler:
             # Spread over the interval: what an event tells meanwhile need not wait behind all of them.
             step = min(LONGEST_STEP, SPREAD * self._interval / max(1, len(keys or ())))
             for index, key in enumerate(keys or ()):
-                await self.look_at(key, index * step)
+                await self.look_at(key, index * step, routine=True)
             await asyncio.sleep(self._interval)
 
     def _survey(self) -> list[Key]:
