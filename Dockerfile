@@ -27,7 +27,8 @@ LABEL org.opencontainers.image.title="Holdfast" \
 # The base image's own pip: nothing is installed at run time.
 RUN rm -rf /usr/local/lib/python3.11/site-packages/* /usr/local/bin/pip* /usr/local/bin/wheel
 COPY --from=build /opt/holdfast /opt/holdfast
-ENV PATH=/opt/holdfast/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+# Else each thread of the operator keeps memory of its own that it does not use.
+ENV PATH=/opt/holdfast/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 MALLOC_ARENA_MAX=2
 USER 65532:65532
 WORKDIR /tmp
 ENTRYPOINT ["holdfast"]

@@ -50,6 +50,10 @@ e2e: setup cluster-up ## Tests of the operator in a real Kubernetes, installed b
 bench: setup ## Measure speed, size and memory, and write the table in bench/README.md (about 15 minutes)
 	@$(BIN)/python -m bench
 
+.PHONY: scale
+scale: setup ## Measure the operator with 500 policies, and write the table in bench/README.md (about 15 minutes)
+	@$(BIN)/python -m bench.scale
+
 .PHONY: check
 check: lint types chart-lint ## Lint, types, import rules, chart
 

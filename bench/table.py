@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import median
 
 README = Path(__file__).with_name("README.md")
-_BEGIN, _END = "<!-- table: made by `make bench` -->", "<!-- end of table -->"
+_END = "<!-- end of table -->"
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,12 @@ class Row:
         )
 
 
-def write(rows: Sequence[Row], heading: str) -> None:
-    """Put the table into README.md in place of the last one."""
+def write(rows: Sequence[Row], heading: str, target: str = "bench") -> None:
+    """Put the table into README.md in place of the last one that ``make`` made of this ``target``."""
+    begin = f"<!-- table: made by `make {target}` -->"
     head = "| measure | target | median | rounds | | detail |\n|---|---|---|---|---|---|"
     table = "\n".join([heading, "", head, *map(str, rows)])
     text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(_BEGIN)
+    before, _, rest = text.partition(begin)
     _, _, after = rest.partition(_END)
-    README.write_text(f"{before}{_BEGIN}\n{table}\n{_END}{after}", encoding="utf-8")
+    README.write_text(f"{before}{begin}\n{table}\n{_END}{after}", encoding="utf-8")

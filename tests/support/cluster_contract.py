@@ -118,6 +118,14 @@ class ClusterContract:
         assert not cluster.list(ROLE, namespace, {"team": "b"})
         assert any(body["metadata"]["namespace"] == namespace for body in cluster.list(ROLE, None, {"team": "a"}))
 
+    def test_each_of_a_kind_comes_once_in_a_cluster_at_rest(self, cluster: Cluster, namespace: str) -> None:
+        names = [f"policy-{number:03}" for number in range(120)]
+        for name in names:
+            cluster.create(BACKUP_POLICY, policy(namespace, name))
+        assert sorted(body["metadata"]["name"] for body in cluster.each(BACKUP_POLICY, namespace)) == names
+        everywhere = [body for body in cluster.each(BACKUP_POLICY) if body["metadata"]["namespace"] == namespace]
+        assert len(everywhere) == len(names)
+
     def test_no_events_is_an_empty_list(self, cluster: Cluster, made: KubeObject) -> None:
         assert not cluster.events(made, "FailedCreate")
 

@@ -29,10 +29,13 @@ START_SECONDS = 60
 
 
 class ControlPlane:
-    """Starts with ``start``, ends with ``stop``; ``folder`` holds all that it writes."""
+    """Starts with ``start``, ends with ``stop``; ``folder`` holds all that it writes.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    ``api_server``: further arguments of the API server.
+    """
+
+    def __init__(self, folder: Path, *, api_server: Sequence[str] = ()) -> None:
+        self._folder, self._more = folder, api_server
         self._bin = layout().bin
         self._tokens = {"admin": secrets.token_hex(16), OPERATOR: secrets.token_hex(16)}
         self._etcd_port, self._peer_port, self._api_port = free_ports(3)
@@ -129,6 +132,7 @@ class ControlPlane:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._folder / 'accounts.pub'}",
             f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
+            *self._more,
         ]
 
     def _controllers(self) -> Sequence[str]:

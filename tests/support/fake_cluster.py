@@ -2,7 +2,7 @@
 
 import copy
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -53,6 +53,9 @@ class FakeCluster:
             and namespace in (None, where)
             and (labels or {}).items() <= (body["metadata"].get("labels") or {}).items()
         ]
+
+    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
+        return iter(self.list(kind, namespace))
 
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
         key = _key(kind, body)

@@ -39,6 +39,7 @@ class OperatorProcess:
             "HOLDFAST_LIVENESS_PORT": str(self._port),
             "HOLDFAST_METRICS_PORT": str(self.metrics_port),
             "PATH": os.environ["PATH"],
+            "MALLOC_ARENA_MAX": "2",  # as in the image
             **self._settings,
         }
         words = [f"{name}={value}" for name, value in variables.items()]
@@ -52,6 +53,11 @@ class OperatorProcess:
     def stop(self) -> int | None:
         """End it as a node does; its exit status."""
         return self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None, "it does not run"
+        return self._process.pid
 
     def healthy(self) -> bool:
         try:

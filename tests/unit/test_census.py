@@ -58,6 +58,30 @@ def site() -> Site:
     return Site()
 
 
+def test_a_survey_reads_what_changed_and_drops_what_is_gone(site: Site) -> None:
+    def listed(version: str, documents: int) -> KubeObject:
+        body = site.run("a", backupId="b", documents=documents)
+        return body | {"metadata": body["metadata"] | {"resourceVersion": version}}
+
+    site.policy()
+    first, second = listed("1", 10), listed("2", 20)
+    for body, documents in ((first, 10), (second, 20), (second, 20)):
+        site.census.replace(BACKUP_RUN, iter([body]), None)
+        assert site.value("backup_last_documents") == documents
+    site.census.replace(BACKUP_RUN, iter([]), None)
+    assert site.value("backup_last_documents") is None
+
+
+def test_what_an_event_told_is_not_read_again_by_the_survey(site: Site) -> None:
+    site.policy()
+    body = site.run("a", backupId="b", documents=10)
+    body["metadata"]["resourceVersion"] = "1"
+    site.census.note(BACKUP_RUN, body)
+    same = {"metadata": body["metadata"]}  # it could not be read
+    site.census.replace(BACKUP_RUN, iter([same]), None)
+    assert site.value("backup_last_documents") == 10
+
+
 def test_a_new_policy_says_only_what_is_known(site: Site) -> None:
     site.policy()
     assert site.values("policy_info") == {"shop 0 2 * * * Etc/UTC mongodb": 1}

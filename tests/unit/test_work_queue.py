@@ -151,3 +151,40 @@ def test_earlier_wins_over_later() -> None:
         assert queue._ready() == (None, None)
 
     asyncio.run(scenario())
+
+
+def test_news_goes_before_the_routine_and_each_key_is_looked_at_once() -> None:
+    done: list[str] = []
+
+    async def work(key: str) -> None:
+        done.append(key)
+
+    async def scenario() -> None:
+        queue = WorkQueue(work)
+        for number in range(20):
+            await queue.add(f"old-{number:02}", routine=True)
+        await queue.add("new")
+        await queue.add("old-19")
+        await drive(queue, lambda: len(done) >= 21, workers=1)
+
+    asyncio.run(scenario())
+    assert done == ["new", "old-19", *(f"old-{number:02}" for number in range(19))]
+
+
+def test_a_key_that_is_due_later_comes_with_the_routine_if_that_is_earlier() -> None:
+    now, done = 0.0, []
+
+    async def work(key: str) -> None:
+        done.append((key, now))
+
+    async def scenario() -> None:
+        nonlocal now
+        queue: WorkQueue[str] = WorkQueue(work, now=lambda: now)
+        await queue.add("a", 10.0)
+        await queue.add("a", 0.0, routine=True)
+        await drive(queue, lambda: len(done) == 1)
+        now = 10.0
+        await drive(queue, lambda: len(done) == 2)
+
+    asyncio.run(scenario())
+    assert done == [("a", 0.0), ("a", 10.0)]

@@ -11,7 +11,7 @@ import kopf
 from holdfast.handlers.reconciler import Reconciler
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObject
 from holdfast.services.follow_job import JOB_NAME_LABEL
-from holdfast.services.survey import Key, key_of, run_key
+from holdfast.services.survey import Key, has_ended, key_of, run_key
 from holdfast.services.write_status import parse_restore
 from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 
@@ -63,18 +63,29 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
         return "alive"
 
 
-def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
-    phases: dict[str, tuple[Any, ...]] = {}
+class _Phases:
+    """The phases of all runs, as events told them, and the wishes that may come later: to be cancelled, to be deleted,
+    and what is to go then. Progress alone is nobody's business here: it comes every other second."""
 
-    def new_phase(body: kopf.Body) -> bool:
-        """Progress alone is nobody's business here: it comes every other second."""
-        uid = str(body["metadata"]["uid"])
-        # With the wishes that may come later: to be cancelled, to be deleted, and what is to go then.
-        phase = (body.get("status", {}).get("phase"), "deletionTimestamp" in body["metadata"], dict(body["spec"]))
-        if uid in phases and phases[uid] == phase:
-            return False
-        phases[uid] = phase
-        return True
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Any, ...]] = {}
+
+    def new(self, body: kopf.Body, *, listed: bool = False) -> bool:
+        """Whether a run has a new one. ``listed``: it was there before we came. One that had ended by then is no news:
+        what is left to do for it, its Job tells; and there may be thousands."""
+        uid, leaving = str(body["metadata"]["uid"]), "deletionTimestamp" in body["metadata"]
+        phase = (body.get("status", {}).get("phase"), leaving, dict(body["spec"]))
+        known = uid in self._known
+        changed = not known or self._known[uid] != phase
+        self._known[uid] = phase
+        return changed and (known or not listed or leaving or not has_ended(dict(body)))
+
+    def forget(self, body: kopf.Body) -> None:
+        self._known.pop(str(body["metadata"]["uid"]), None)
+
+
+def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+    phases = _Phases()
 
     def counted(event: kopf.RawEvent, kind: Kind, body: kopf.Body) -> bool:
         """Count an object as it is now, or as gone; whether it is there."""
@@ -89,12 +100,10 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        there = counted(event, BACKUP_RUN, body)
-        reconciler.saw(dict(body), deleted=not there)
-        if not there:
-            phases.pop(str(body["metadata"]["uid"]), None)
+        if not counted(event, BACKUP_RUN, body):
+            phases.forget(body)
             await reconciler.cancel(dict(body))
-        elif new_phase(body):
+        elif phases.new(body, listed=event["type"] is None):
             await reconciler.look_at(key_of("BackupRun", dict(body)))
         else:
             return
@@ -104,9 +113,9 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
     @kopf.on.event(GROUP, "restoreruns", id="restore_changed", registry=registry)
     async def restore_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
         if not counted(event, RESTORE_RUN, body):
-            phases.pop(str(body["metadata"]["uid"]), None)
+            phases.forget(body)
             await reconciler.cancel_restore(dict(body))
-        elif new_phase(body):
+        elif phases.new(body):
             await look_at_restore(reconciler, dict(body))
 
 
@@ -133,7 +142,9 @@ def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> 
         elif job:
             await reconciler.look_at(Key("BackupRun", namespace, job), delay=0.2)
 
-    async def owned_changed(body: kopf.Body, **_: Any) -> None:
+    async def owned_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] not in ("MODIFIED", "DELETED"):
+            return  # it was there before, or we have just made it: then its policy is being looked at anyway
         policy = body["metadata"]["labels"][POLICY_LABEL]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.2)
 
@@ -151,6 +162,9 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.networking.request_timeout = 30
     settings.watching.server_timeout = 600
     settings.watching.client_timeout = 660
+    # A restart meets thousands of runs: they are read a few at a time, and not kept after their event was handled.
+    settings.watching.chunk_size = 100
+    settings.queueing.idle_timeout = 0.5
     settings.execution.max_workers = 32
     settings.posting.level = logging.WARNING
     settings.scanning.disabled = True

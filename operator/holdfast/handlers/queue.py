@@ -1,7 +1,8 @@
 """A queue of keys that are to be reconciled.
 
 One key is never worked on twice at a time; what is added while it is worked on is looked at again afterwards; a key
-that failed comes back later and later.
+that failed comes back later and later. What is routine waits behind what is not, so that news never waits behind a
+survey of everything, however long that takes.
 """
 
 import asyncio
@@ -24,17 +25,20 @@ class WorkQueue(Generic[K]):
     def __init__(self, work: Callable[[K], Awaitable[float | None]], now: Callable[[], float] | None = None) -> None:
         self._work = work
         self._now = now or (lambda: asyncio.get_running_loop().time())
-        self._due: dict[K, float] = {}
-        self._heap: list[tuple[float, int, K]] = []
+        self._due: dict[bool, dict[K, float]] = {False: {}, True: {}}
+        """When each key is due: out of turn, and (True) by routine."""
+        self._heaps: dict[bool, list[tuple[float, int, K]]] = {False: [], True: []}
         self._busy: set[K] = set()
         self._failures: dict[K, int] = {}
         self._changed = asyncio.Condition()
         self._order = 0
 
-    async def add(self, key: K, delay: float = 0.0) -> None:
-        """Have ``key`` looked at after ``delay`` seconds, or earlier if it already is due earlier."""
+    async def add(self, key: K, delay: float = 0.0, *, routine: bool = False) -> None:
+        """Have ``key`` looked at after ``delay`` seconds, or earlier if it already is due earlier.
+
+        ``routine``: it may wait for all that is not."""
         async with self._changed:
-            self._put(key, delay)
+            self._put(key, delay, routine)
             self._changed.notify()
 
     async def run(self, workers: int) -> None:
@@ -76,34 +80,50 @@ class WorkQueue(Generic[K]):
 
     def _ready(self) -> tuple[K | None, float | None]:
         """A key that is due and that nobody works on, or how long until there may be one."""
-        now, held = self._now(), []
+        waits: list[float] = []
+        for routine in (False, True):
+            key, wait = self._first(routine)
+            if key is not None:
+                return key, None
+            if wait is not None:
+                waits.append(wait)
+        return None, min(waits, default=None)
+
+    def _first(self, routine: bool) -> tuple[K | None, float | None]:
+        now, held, heap = self._now(), [], self._heaps[routine]
         found: K | None = None
         wait: float | None = None
-        while self._heap:
-            due, _, key = self._heap[0]
-            if self._due.get(key) != due:
-                heapq.heappop(self._heap)  # it was made due earlier
+        while heap:
+            due, _, key = heap[0]
+            if self._due[routine].get(key) != due:
+                heapq.heappop(heap)  # it was made due earlier
             elif due > now:
                 wait = due - now
                 break
             elif key in self._busy:
-                held.append(heapq.heappop(self._heap))
+                held.append(heapq.heappop(heap))
             else:
-                heapq.heappop(self._heap)
-                del self._due[key]
+                heapq.heappop(heap)
+                self._take_off(key, now)
                 found = key
                 break
         for entry in held:
-            heapq.heappush(self._heap, entry)
+            heapq.heappush(heap, entry)
         return found, wait
 
-    def _put(self, key: K, delay: float) -> None:
-        due = self._now() + delay
-        if key in self._due and self._due[key] <= due:
+    def _take_off(self, key: K, now: float) -> None:
+        """It is about to be looked at, whyever it is due."""
+        for due in self._due.values():
+            if due.get(key, now + 1) <= now:
+                del due[key]
+
+    def _put(self, key: K, delay: float, routine: bool = False) -> None:
+        due, dues = self._now() + delay, self._due[routine]
+        if key in dues and dues[key] <= due:
             return
-        self._due[key] = due
+        dues[key] = due
         self._order += 1
-        heapq.heappush(self._heap, (due, self._order, key))
+        heapq.heappush(self._heaps[routine], (due, self._order, key))
 
     def _backoff(self, key: K) -> float:
         failures = self._failures[key] = self._failures.get(key, 0) + 1

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Messenger, Meter, Pinger, SourceProbe
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, Kind, KubeObject, Mailer, Messenger, Meter, Pinger, SourceProbe
 from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
@@ -34,6 +34,11 @@ PROBERS = 8
 """Threads for health: each may wait five seconds for a source that does not answer."""
 AFTERWARDS = 1.0
 """Seconds after which health follows what led to it: it judges by what the other use cases wrote."""
+
+
+SPREAD = 0.8
+"""The part of the interval between two surveys over which what they find is looked at."""
+LONGEST_STEP = 0.1
 
 
 class UseCase(Protocol):
@@ -84,23 +89,23 @@ class Reconciler:
         self._moved = asyncio.Event()
         self._ticked: float | None = None
 
-    async def look_at(self, key: Key, delay: float = 0.0) -> None:
-        await self._queue.add(key, delay)
+    async def look_at(self, key: Key, delay: float = 0.0, *, routine: bool = False) -> None:
+        """``routine``: nothing is known to have happened."""
+        await self._queue.add(key, delay, routine=routine)
         if key.kind == "BackupPolicy":
-            await self._notices.add(key, delay)
-            await self._patients.add(key, delay + AFTERWARDS)
+            await self._notices.add(key, delay, routine=routine)
+            await self._patients.add(key, delay + AFTERWARDS, routine=routine)
 
     def seen(self, kind: Kind, body: KubeObject) -> None:
-        """An object is as it is now: for the metrics."""
+        """An object is as it is now: for the metrics, and for the queue of runs."""
         self._census.note(kind, body)
+        if kind == BACKUP_RUN and self._turns.saw(body):
+            self._moved.set()
 
     def gone(self, kind: Kind, body: KubeObject) -> None:
         """An object is not there any more."""
         self._census.forget(kind, body)
-
-    def saw(self, run: KubeObject, *, deleted: bool = False) -> None:
-        """What an event shows of a BackupRun: a place may be free, or somebody may want one."""
-        if self._turns.forget(run["metadata"]["uid"]) if deleted else self._turns.saw(run):
+        if kind == BACKUP_RUN and self._turns.forget(body["metadata"]["uid"]):
             self._moved.set()
 
     async def cancel(self, run: KubeObject) -> None:
@@ -137,9 +142,10 @@ class Reconciler:
             self._ticked = loop.time()
             keys = await self._call("The survey", self._survey, kind="Survey", quiet=True)
             self._moved.set()
+            # Spread over the interval: what an event tells meanwhile need not wait behind all of them.
+            step = min(LONGEST_STEP, SPREAD * self._interval / max(1, len(keys or ())))
             for index, key in enumerate(keys or ()):
-                # Spread over the first part of the interval: a restart is no reason for a burst of requests.
-                await self.look_at(key, min(index * 0.02, self._interval / 4))
+                await self.look_at(key, index * step, routine=True)
             await asyncio.sleep(self._interval)
 
     def _survey(self) -> list[Key]:

@@ -1,7 +1,7 @@
 """The Cluster port over a connection to a real API server."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote
@@ -12,6 +12,8 @@ from holdfast.ports import EVENT, Clock, Kind, KubeObject
 
 FIELD_MANAGER = "holdfast"
 PAGE = 500
+FEW = 100
+"""Where objects are looked at one by one. Much smaller pages take longer than they save."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +33,9 @@ class KubeCluster:
     ) -> Sequence[KubeObject]:
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items()))} if labels else {}
         return self._pages(_path(kind, namespace), query)
+
+    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
+        return self._each(_path(kind, namespace), {}, FEW)
 
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
         path = _path(kind, body["metadata"]["namespace"])
@@ -130,21 +135,24 @@ class KubeCluster:
         return answer
 
     def _pages(self, path: str, query: dict[str, str]) -> Sequence[KubeObject]:
-        items: list[KubeObject] = []
-        page = {**query, "limit": str(PAGE)}
+        return list(self._each(path, query, PAGE))
+
+    def _each(self, path: str, query: dict[str, str], limit: int) -> Iterator[KubeObject]:
+        page = {**query, "limit": str(limit)}
         while True:
             try:
                 answer = self._connection.request("GET", path, query=page)
             except Refused as refused:
                 if "continue" in page and refused.gone:  # the list changed too much meanwhile: take it in one piece
-                    return self._pages_whole(path, query)
+                    yield from self._pages_whole(path, query)
+                    return
                 raise HoldfastError(
                     f"{path} is not known to the Kubernetes API.", hint="Are the CRDs of Holdfast installed?"
                 ) from refused
-            items.extend(answer.get("items") or [])
             token = answer.get("metadata", {}).get("continue")
+            yield from answer.pop("items", None) or ()
             if not token:
-                return items
+                return
             page["continue"] = token
 
     def _pages_whole(self, path: str, query: dict[str, str]) -> Sequence[KubeObject]:

@@ -6,7 +6,9 @@ from pydantic import Field
 
 from holdfast.resources.base import Status, Timestamp
 
-QUEUED = "Queued"
+QUEUED, CATCHING_UP = "Queued", "CatchingUp"
+WAITS_ON_PURPOSE = frozenset({QUEUED, CATCHING_UP})
+"""Reasons of a run that is Pending and has nothing in its way."""
 
 
 class RunQueue(Status):

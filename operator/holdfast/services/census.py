@@ -32,6 +32,8 @@ class Census:
     def __init__(self, clock: Clock) -> None:
         self._clock, self._lock = clock, Lock()
         self._known: dict[str, dict[_Place, _Fact]] = {name: {} for name in _READERS}
+        self._versions: dict[str, dict[_Place, str]] = {name: {} for name in _READERS}
+        """The resource versions of what was read."""
 
     def note(self, kind: Kind, body: KubeObject) -> None:
         """What an object is like now."""
@@ -41,6 +43,7 @@ class Census:
                 self._known[kind.name].pop(_place(body), None)
             else:
                 self._known[kind.name][_place(body)] = fact
+                self._versions[kind.name][_place(body)] = _version(body)
 
     def forget(self, kind: Kind, body: KubeObject) -> None:
         with self._lock:
@@ -48,8 +51,22 @@ class Census:
 
     def replace(self, kind: Kind, bodies: Iterable[KubeObject], namespace: str | None) -> None:
         """All that there is of a kind, in one namespace or (None) in all."""
-        seen = {_place(body): fact for body in bodies if (fact := _read(kind, body)) is not None}
+        seen: dict[_Place, _Fact] = {}
+        versions: dict[_Place, str] = {}
+        for body in bodies:
+            place, version = _place(body), _version(body)
+            # Most have not changed since the last survey, and there may be thousands.
+            same = version and self._versions[kind.name].get(place) == version
+            fact = self._known[kind.name].get(place) if same else _read(kind, body)
+            if fact is not None:
+                seen[place], versions[place] = fact, version
         with self._lock:
+            kept = {
+                place: version
+                for place, version in self._versions[kind.name].items()
+                if namespace is not None and place[0] != namespace
+            }
+            self._versions[kind.name] = kept | versions
             others = {
                 place: fact
                 for place, fact in self._known[kind.name].items()
@@ -84,6 +101,10 @@ def _read(kind: Kind, body: KubeObject) -> _Fact | None:
         return _READERS[kind.name](body)
     except (InvalidSpec, ValidationError):
         return None
+
+
+def _version(body: KubeObject) -> str:
+    return str(body["metadata"].get("resourceVersion", ""))
 
 
 def _place(body: KubeObject) -> _Place:

@@ -18,11 +18,11 @@ from pydantic import ValidationError
 from holdfast.domain.phases import Phase
 from holdfast.domain.turns import BEAT, Standing, deadline_at_turn, deadline_in_line, next_turns
 from holdfast.errors import HoldfastError, Unavailable
-from holdfast.ports import BACKUP_RUN, JOB, Clock, Cluster, KubeObject
+from holdfast.ports import JOB, Clock, Cluster, KubeObject
 from holdfast.resources.queue import QUEUED, RunQueue
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
 from holdfast.services.survey import Key
-from holdfast.services.write_status import CONFLICTS, about, change_run
+from holdfast.services.write_status import CONFLICTS, change_run
 from holdfast.specs import run_status
 from holdfast.specs.job_state import parse_time
 from holdfast.specs.names import DEADLINE_ANNOTATION, JOB_LABEL
@@ -145,10 +145,7 @@ class Turns:
             queue = RunQueue(ahead=ahead, seen_time=now)
             return _pending(run, QUEUED, message, now).model_copy(update={"queue": queue})
 
-        run = self._change(known, change)
-        if run is not None and known.told is None:
-            self._cluster.record(about(run), BACKUP_RUN, "Normal", QUEUED, message)
-        return run is not None
+        return self._change(known, change) is not None
 
     def _change(self, known: _Known, change: Callable[[BackupRun], BackupRunStatus | None]) -> BackupRun | None:
         """Write a run's status, and note it. None if it is gone or has ended."""

@@ -29,6 +29,7 @@ from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.queue import CATCHING_UP
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
@@ -128,7 +129,7 @@ class Worker:
         elif moment := moment_of(policy, run):
             waited = True
             text = f"It starts late, as others may, and begins at {format_time(moment)}, so that not all begin at once."
-            self._patiently(lambda: self._update(lambda run: self._pending(run, "CatchingUp", text)))
+            self._patiently(lambda: self._update(lambda run: self._pending(run, CATCHING_UP, text)))
             await_moment(moment, lambda: self._has_ended(run), self._clock, self._stop, self._wait)
         self._waits = False
         return self._patiently(lambda: self._read_run(run)) if waited else run

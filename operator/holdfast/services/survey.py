@@ -4,13 +4,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from holdfast.domain.phases import RESTORE_TERMINAL, TERMINAL
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, Kind, KubeObject
 from holdfast.services.census import Census
 from holdfast.services.follow_job import controller, unsettled
-from holdfast.services.write_status import parse_restore, parse_run
 from holdfast.specs.names import DRILL_LABEL, MANAGED, POLICY_LABEL
 
 KeyKind = Literal["BackupPolicy", "BackupRun", "RestoreRun"]
+
+
+_ENDS = frozenset(str(phase) for phase in (*TERMINAL, *RESTORE_TERMINAL))
 
 
 @dataclass(frozen=True)
@@ -31,31 +34,55 @@ def survey(
     census: Census,
     see_run: Callable[[KubeObject], object] = lambda _: None,
 ) -> Iterator[Key]:
-    """Given the namespaces that are watched (none: all), yield every policy, and every run that has not ended.
+    """Given the namespaces that are watched (none: all), yield every policy, and each run that has not ended or is to go.
 
-    All that is seen on the way goes into the census; ``see_run`` is shown each of these BackupRuns.
+    All that is seen on the way goes into the census; ``see_run`` is shown each BackupRun that has not ended.
     """
     for namespace in namespaces or (None,):
-        for policy in _counted(cluster, BACKUP_POLICY, namespace, census):
-            yield key_of("BackupPolicy", policy)
-        for run in _counted(cluster, BACKUP_RUN, namespace, census):
-            ended = parse_run(run).status.terminal
-            if not ended:
-                see_run(run)
-            if not ended or "deletionTimestamp" in run["metadata"]:
-                yield key_of("BackupRun", run)
-        for restore in _counted(cluster, RESTORE_RUN, namespace, census):
-            if not parse_restore(restore).status.terminal:
-                yield key_of("RestoreRun", restore)
+        yield from _look_at("BackupPolicy", BACKUP_POLICY, cluster, namespace, census, lambda _: True)
+        yield from _look_at("BackupRun", BACKUP_RUN, cluster, namespace, census, _is_open(see_run))
+        yield from _look_at("RestoreRun", RESTORE_RUN, cluster, namespace, census, _is_open())
         for job in cluster.list(JOB, namespace, MANAGED):
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
 
 
-def _counted(cluster: Cluster, kind: Kind, namespace: str | None, census: Census) -> Sequence[KubeObject]:
-    bodies = cluster.list(kind, namespace)
-    census.replace(kind, bodies, namespace)
-    return bodies
+def _look_at(
+    name: KeyKind,
+    kind: Kind,
+    cluster: Cluster,
+    namespace: str | None,
+    census: Census,
+    wanted: Callable[[KubeObject], bool],
+) -> Sequence[Key]:
+    """The keys of all that are ``wanted``. Thousands may go by, so none is held longer than that."""
+    keys: list[Key] = []
+
+    def pass_by() -> Iterator[KubeObject]:
+        for body in cluster.each(kind, namespace):
+            if wanted(body):
+                keys.append(key_of(name, body))
+            yield body
+
+    census.replace(kind, pass_by(), namespace)
+    return keys
+
+
+def _is_open(see: Callable[[KubeObject], object] = lambda _: None) -> Callable[[KubeObject], bool]:
+    """Whether a run has not ended, or is to go, read without a model; one that has not ended is shown to ``see``."""
+
+    def is_open(body: KubeObject) -> bool:
+        if has_ended(body):
+            return "deletionTimestamp" in body["metadata"]
+        see(body)
+        return True
+
+    return is_open
+
+
+def has_ended(body: KubeObject) -> bool:
+    """Of a run of either kind."""
+    return (body.get("status") or {}).get("phase") in _ENDS
 
 
 def key_of(kind: KeyKind, body: KubeObject) -> Key:

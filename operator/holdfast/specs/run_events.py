@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import Phase
+from holdfast.resources.queue import WAITS_ON_PURPOSE
 from holdfast.resources.restore_run import RestoreRunStatus
 from holdfast.resources.run import BackupRunStatus
 
@@ -56,7 +57,7 @@ def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | R
     if reason in ("", phase) or phase.terminal:
         return RunEvent("Normal", phase, message)
     # It is where it was, and something is in its way.
-    return RunEvent("Warning", reason, message or f"The run is {phase}.")
+    return RunEvent("Normal" if reason in WAITS_ON_PURPOSE else "Warning", reason, message or f"The run is {phase}.")
 
 
 def _of_backup(status: BackupRunStatus) -> str:
