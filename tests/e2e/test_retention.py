@@ -31,3 +31,19 @@ def test_what_the_rule_does_not_keep_goes_after_the_next_backup_and_what_is_held
     assert stored(site) == {kept, newest}
     assert "Pruned" in site.kubectl("describe", f"backuprun/{new}")
     site.kubectl.wait("backuppolicy/timetrack", "condition=RetentionCompliant")
+
+
+def test_a_deleted_run_takes_its_backup_along_and_the_last_good_one_stays(site: Site) -> None:
+    site.ready(retention={"keepLast": 5})
+    site.kubectl("patch", "backuppolicy/timetrack", "--type=merge", '--patch={"spec":{"deletionPolicy":"Delete"}}')
+    old = site.start()
+    site.ended(old)
+    new = site.start()
+    newest = site.ended(new)["backupId"]
+    for run in (old, new):
+        site.kubectl("wait", f"backuprun/{run}", "--for=jsonpath={.metadata.finalizers}", "--timeout=30s")
+        site.kubectl("delete", f"backuprun/{run}", "--timeout=120s")
+    assert stored(site) == {newest}
+    told = site.kubectl("describe", "backuppolicy/timetrack")
+    assert "BackupDeleted" in told
+    assert f"holdfast.dev/confirm-delete={newest}" in told

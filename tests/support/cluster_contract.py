@@ -82,6 +82,18 @@ class ClusterContract:
         assert cluster.get(BACKUP_POLICY, namespace, "shop") is None
         assert not cluster.delete(BACKUP_POLICY, made)
 
+    def test_an_object_with_a_finalizer_goes_with_the_last_one(
+        self, cluster: Cluster, namespace: str, made: KubeObject
+    ) -> None:
+        held = cluster.patch(BACKUP_POLICY, made, {"metadata": {"finalizers": ["example.org/audit"]}})
+        assert held is not None
+        assert cluster.delete(BACKUP_POLICY, held)
+        going = cluster.get(BACKUP_POLICY, namespace, "shop")
+        assert going is not None
+        assert going["metadata"]["deletionTimestamp"]
+        assert cluster.patch(BACKUP_POLICY, going, {"metadata": {"finalizers": []}}) is not None
+        assert cluster.get(BACKUP_POLICY, namespace, "shop") is None
+
     def test_a_successor_of_the_same_name_is_not_deleted(
         self, cluster: Cluster, namespace: str, made: KubeObject
     ) -> None:

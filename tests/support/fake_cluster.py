@@ -89,7 +89,10 @@ class FakeCluster:
         if existing is None or existing["metadata"]["uid"] != current["metadata"]["uid"]:
             return False
         self.writes.append(("delete", kind.name, key[2]))
-        del self._objects[key]
+        if existing["metadata"].get("finalizers"):
+            existing["metadata"].setdefault("deletionTimestamp", self._clock().strftime("%Y-%m-%dT%H:%M:%SZ"))
+        else:
+            del self._objects[key]
         return True
 
     def events(self, about: KubeObject, reason: str) -> Sequence[KubeObject]:
@@ -124,7 +127,10 @@ class FakeCluster:
         guard = ("uid", "resourceVersion")
         if any(existing["metadata"][field] != current["metadata"][field] for field in guard):
             return None
-        return self._store(verb, kind, _merged(existing, changes))
+        new = self._store(verb, kind, _merged(existing, changes))
+        if "deletionTimestamp" in new["metadata"] and not new["metadata"].get("finalizers"):
+            del self._objects[key]
+        return new
 
     def _store(self, verb: str, kind: Kind, new: KubeObject) -> KubeObject:
         key = _key(kind, new)

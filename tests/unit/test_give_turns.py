@@ -73,6 +73,15 @@ def site() -> Site:
     return Site()
 
 
+def test_a_run_that_is_being_deleted_makes_room_at_once(site: Site) -> None:
+    for name in "abc":
+        site.run(name)
+    assert site.give() == ["a", "b"]
+    site.cluster.patch(BACKUP_RUN, site.get("a"), {"metadata": {"finalizers": ["holdfast.dev/backup"]}})
+    site.cluster.delete(BACKUP_RUN, site.get("a"))
+    assert site.give() == ["c"]
+
+
 def test_the_oldest_are_let_in_and_the_others_are_told_why_they_wait(site: Site) -> None:
     for name in "abcd":
         site.run(name)

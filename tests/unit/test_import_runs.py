@@ -8,6 +8,7 @@ import pytest
 from holdfast.errors import ClusterUnavailable, CollectionFailed, StoreUnavailable
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind
 from holdfast.repository.holds import held_ids
+from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.repository import CHUNKS, MANIFESTS, Repository
 from holdfast.resources.run import BackupRun
 from holdfast.services.last_runs import last_runs
@@ -16,7 +17,7 @@ from holdfast.services.run_worker import WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.services.write_status import parse_policy
 from holdfast.stores.memory import MemoryStore
-from tests.support.kube_objects import NAMESPACE, policy_body
+from tests.support.kube_objects import NAMESPACE, policy_body, run_body
 from tests.unit.test_run_worker import FakeSource
 from tests.unit.test_worker_prunes import Nights
 
@@ -211,6 +212,7 @@ def test_the_newest_backup_is_the_policys_last_whenever_its_run_was_made(site: L
     site.lose(second)
     site.sync()
     site.lose(first)
+    site.clock.advance(60)
     site.sync()  # the older one has the younger object
     body = site.cluster.get(BACKUP_POLICY, NAMESPACE, "shop")
     assert body is not None
@@ -218,6 +220,36 @@ def test_the_newest_backup_is_the_policys_last_whenever_its_run_was_made(site: L
     assert last is not None
     assert good is not None
     assert (last.name, good.backup_id) == (imported(newest), newest)
+
+
+@pytest.mark.parametrize("restoring", [False, True])
+def test_a_backup_before_a_restore_comes_back_as_one_when_no_restore_is_at_it(site: Lost, restoring: bool) -> None:
+    repository = Repository(site.store)
+    manifest = repository.find(site.status(site.night())["backupId"])
+    assert manifest is not None
+    lock = Lock(site.store, site.clock, LockKind.SHARED, "a restore")
+    lock.acquire()
+    before = manifest.model_copy(update={"backup_id": "20260302T130000Z-0a0a0a0a", "reason": "PreRestore"})
+    repository.commit(before, lock)
+    lock.release()
+    if restoring:
+        body = run_body("before-back")
+        body["spec"]["reason"] = "PreRestore"
+        site.cluster.put(BACKUP_RUN, {**body, "status": {"phase": "Running"}})
+    site.sync()
+    back = imported(before.backup_id)
+    assert (back in site.names()) is not restoring
+    assert restoring or site.model(back).pre_restore
+
+
+def test_a_run_that_was_given_up_does_not_rise_again(site: Lost) -> None:
+    backup_id = site.status(site.night())["backupId"]
+    site.lose()
+    body = run_body(imported(backup_id))
+    body["spec"]["reason"] = "Imported"
+    site.cluster.put(BACKUP_RUN, {**body, "status": {"phase": "Failed", "reason": "ImportUnfinished"}})
+    assert site.sync().message.status == {"imported": 0}
+    assert site.status(imported(backup_id))["phase"] == "Failed"
 
 
 def test_nobody_is_told_again_of_a_backup_that_comes_back(site: Lost) -> None:

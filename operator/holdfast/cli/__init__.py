@@ -98,6 +98,14 @@ def _worker_sync() -> None:
     worker_sync()
 
 
+@worker.command("delete")
+def _worker_delete() -> None:
+    """Remove the backup of a BackupRun that is being deleted."""
+    from holdfast.cli.worker import worker_delete
+
+    worker_delete()
+
+
 @worker.command("restore")
 def _worker_restore() -> None:
     """Do the restore that this pod was started for."""

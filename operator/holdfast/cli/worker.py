@@ -30,6 +30,7 @@ from holdfast.services.plan_restore import plan_restore
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
 from holdfast.services.restore_work import RestoreCrew, restore_work
+from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
 from holdfast.services.run_prune import PruneWorker
 from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
@@ -88,6 +89,21 @@ def worker_sync() -> None:
         wait=threading.Event().wait,
     )
     _leave(settings, sync.work())
+
+
+def worker_delete() -> None:
+    """Remove the backup of the BackupRun that this pod was started for."""
+    settings = _settings(WorkerSettings)
+    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    delete = DeleteWorker(
+        WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run),
+        cluster,
+        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        clock=now,
+        stop=stop_on_signals(),
+        wait=threading.Event().wait,
+    )
+    _leave(settings, delete.work())
 
 
 def worker_drill() -> None:

@@ -107,6 +107,17 @@ def plan(backups: Iterable[StoredBackup], rule: Rule, now: datetime, zone: ZoneI
     return _decisions(work)
 
 
+def never_removed(
+    backups: Iterable[StoredBackup], rule: Rule, now: datetime, zone: ZoneInfo
+) -> dict[str, tuple[str, ...]]:
+    """Given the same, the backups that stay whatever the rule, with the reasons."""
+    ordered = sorted(backups, key=lambda backup: (backup.time, backup.id), reverse=True)
+    work = _Plan(ordered, zone)
+    today = work.day_of(now)
+    _never_removed(work, rule, [one for one in ordered if one.good and work.day(one) <= today + SKEW_DAYS], today)
+    return {backup_id: tuple(reasons) for backup_id, reasons in work.reasons.items()}
+
+
 def _never_removed(work: _Plan, rule: Rule, good: Sequence[StoredBackup], today: int) -> None:
     for backup in work.backups:
         if backup.held:

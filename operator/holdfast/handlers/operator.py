@@ -63,11 +63,13 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
 
 
 def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
-    phases: dict[str, str | None] = {}
+    phases: dict[str, tuple[Any, ...]] = {}
 
     def new_phase(body: kopf.Body) -> bool:
         """Progress alone is nobody's business here: it comes every other second."""
-        uid, phase = str(body["metadata"]["uid"]), body.get("status", {}).get("phase")
+        uid = str(body["metadata"]["uid"])
+        # With the wishes that may come later: to be cancelled, to be deleted, and what is to go then.
+        phase = (body.get("status", {}).get("phase"), "deletionTimestamp" in body["metadata"], dict(body["spec"]))
         if uid in phases and phases[uid] == phase:
             return False
         phases[uid] = phase

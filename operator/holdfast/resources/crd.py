@@ -139,7 +139,8 @@ def backup_runs() -> Schema:
     spec["x-kubernetes-validations"] = [
         {
             "rule": "self.policyRef == oldSelf.policyRef && self.reason == oldSelf.reason",
-            "message": "the spec of a BackupRun cannot be changed, but for hold and cancel: create another run",
+            "message": "the spec of a BackupRun cannot be changed, but for hold, cancel and deletionPolicy: "
+            "create another run",
         },
         {
             "rule": "self.cancel || !oldSelf.cancel",

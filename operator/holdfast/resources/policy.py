@@ -17,6 +17,7 @@ from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
 from holdfast.resources.retention import RULES, HistoryLimits, PolicyRetention, RetentionSpec
+from holdfast.resources.run import DeletionPolicy
 from holdfast.resources.storage import ONE_KIND, MongoStorage, StorageSpec
 
 KIND = "BackupPolicy"
@@ -163,6 +164,13 @@ class BackupPolicySpec(Spec):
     health: Annotated[HealthSpec, Field(description="What counts as healthy.")] = HealthSpec()
     notifications: Annotated[NotificationsSpec, Field(description="Who is told what.")] = NotificationsSpec()
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
+    deletion_policy: Annotated[
+        DeletionPolicy,
+        Field(
+            description="What becomes of a backup when its BackupRun is deleted and does not say it itself. Deleting "
+            "the policy, or the namespace, never removes a backup."
+        ),
+    ] = DeletionPolicy.RETAIN
 
 
 class LastRun(Status):

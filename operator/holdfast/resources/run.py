@@ -21,6 +21,9 @@ COLLECTIONS_LIMIT = 100
 
 WARNINGS_LIMIT = 20
 
+CONFIRM_DELETE_ANNOTATION = "holdfast.dev/confirm-delete"
+"""With the id of its backup: that may go with the run, also if it is one that no rule may remove."""
+
 PRE_RESTORE_LABEL = "holdfast.dev/pre-restore"
 """On an imported run: its backup was taken before a restore replaced something."""
 
@@ -38,6 +41,13 @@ class RunReason(StrEnum):
     """Found in the repository: it never had a Job here."""
 
 
+class DeletionPolicy(StrEnum):
+    """What becomes of a backup when its BackupRun is deleted."""
+
+    RETAIN = "Retain"
+    DELETE = "Delete"
+
+
 class PolicyRef(Spec):
     """A BackupPolicy of the same namespace."""
 
@@ -47,7 +57,7 @@ class PolicyRef(Spec):
 
 
 class BackupRunSpec(Spec):
-    """What is wanted. All but `hold` and `cancel` cannot be changed."""
+    """What is wanted. All but `hold`, `cancel` and `deletionPolicy` cannot be changed."""
 
     policy_ref: Annotated[PolicyRef, Field(description="The policy that says what is backed up, and where to.")]
     reason: Annotated[
@@ -71,6 +81,14 @@ class BackupRunSpec(Spec):
             "has ended stays as it is. It cannot be taken back."
         ),
     ] = False
+    deletion_policy: Annotated[
+        DeletionPolicy | None,
+        Field(
+            description="What becomes of the backup when this BackupRun is deleted. Retain: it stays, and gets a new "
+            "BackupRun at the next sync. Delete: a Job removes it too, unless it is held or the last good one. "
+            "Default: what the policy says."
+        ),
+    ] = None
 
 
 class ConsistencyStatus(Status):

@@ -88,15 +88,20 @@ def report_retention(cluster: Cluster, namespace: str, name: str, retention: Run
         cluster.record(body, BACKUP_RUN, "Normal", "Pruned", note)
 
 
+def what_runs_know(cluster: Cluster, policy: BackupPolicy, repository: Repository, now: datetime) -> Known:
+    """What BackupRuns and RestoreRuns say of backups. The repository takes over which of them are held."""
+    runs = runs_of(cluster, policy)
+    follow_runs(repository.store, {backup_id_of(run): run.held for run in runs}, now)
+    return Known(
+        verified=frozenset(backup_id_of(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
+        damaged=frozenset(backup_id_of(run) for run in runs if run.status.reason == DamagedBackup.reason),
+        in_use=_being_restored(cluster, policy.metadata.namespace),
+    )
+
+
 def _prune(cluster: Cluster, policy: BackupPolicy, repository: Repository, clock: Clock, stop: Event) -> PruneOutcome:
     def find_out() -> Known:
-        runs = runs_of(cluster, policy)
-        follow_runs(repository.store, {backup_id_of(run): run.held for run in runs}, clock())
-        return Known(
-            verified=frozenset(backup_id_of(run) for run in runs if run.status.phase is Phase.SUCCEEDED),
-            damaged=frozenset(backup_id_of(run) for run in runs if run.status.reason == DamagedBackup.reason),
-            in_use=_being_restored(cluster, policy.metadata.namespace),
-        )
+        return what_runs_know(cluster, policy, repository, clock())
 
     owner = f"{policy.metadata.namespace}/{policy.metadata.name}"
     rule, zone = policy.spec.retention.rule, parse_zone(policy.spec.schedule.time_zone)

@@ -191,6 +191,8 @@ def _known(body: KubeObject) -> _Known | None:
     phase, queue = status.get("phase"), status.get("queue") or {}
     if phase is not None and Phase(phase).terminal:
         return None
+    if "deletionTimestamp" in metadata:
+        return None  # it ends with its Job, whatever its deletion waits for
     holds = phase not in (None, Phase.PENDING) or "turnTime" in queue
     if not holds and spec.get("reason", RunReason.MANUAL) not in WAITING:
         return None

@@ -127,7 +127,7 @@ def _import(
     *,
     held: bool,
 ) -> str | None:
-    """The name of the run; None if there was one whose status says all, or a stranger's of that name."""
+    """The name of the run; None if there is a stranger's of that name, or one that was given up."""
     wish = imported_run(policy, manifest, held=held)
     namespace, name = policy.metadata.namespace, str(wish["metadata"]["name"])
     body = cluster.create(BACKUP_RUN, wish) or cluster.get(BACKUP_RUN, namespace, name)
@@ -144,5 +144,5 @@ def _import(
             return None
         return imported_status(current, manifest, problems, repository.store.address)
 
-    amend_run(cluster, namespace, name, change)
-    return name
+    after = amend_run(cluster, namespace, name, change)
+    return name if after and after.status.backup_id == manifest.backup_id else None

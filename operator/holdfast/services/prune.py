@@ -11,7 +11,7 @@ from datetime import timedelta
 from threading import Event
 from zoneinfo import ZoneInfo
 
-from holdfast.domain.retention import Decision, Rule, StoredBackup, plan
+from holdfast.domain.retention import Decision, Rule, StoredBackup, never_removed, plan
 from holdfast.errors import DamagedBackup, Interrupted
 from holdfast.ports import Clock
 from holdfast.repository.garbage import sweep
@@ -66,19 +66,25 @@ def plan_prune(
 ) -> PruneOutcome:
     """What a prune would do, newest first. ``policy``: only its backups, by ``NAMESPACE/NAME`` or ``NAME``."""
     damaged: list[DamagedBackup] = []
-    groups: dict[tuple[str, str, bool], list[Manifest]] = {}
-    for manifest in repository.manifests(damaged.append):
-        if policy is None or _policy(manifest) == policy:
-            group = (_policy(manifest), manifest.database, manifest.reason == PRE_RESTORE)
-            groups.setdefault(group, []).append(manifest)
+    groups = _groups(repository, policy, damaged)
     held = held_ids(repository.store)
     planned = [
-        entry
-        for manifests in groups.values()
-        for entry in _planned(manifests, rule, clock, zone, held, known or Known())
+        entry for manifests in groups for entry in _planned(manifests, rule, clock, zone, held, known or Known())
     ]
     planned.sort(key=lambda entry: entry.manifest.backup_id, reverse=True)
     return PruneOutcome(tuple(planned), damaged=tuple(map(str, damaged)))
+
+
+def protected(
+    repository: Repository, rule: Rule, clock: Clock, zone: ZoneInfo, policy: str, known: Known
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """The backups of a policy that no rule may remove, with the reasons; and what cannot be read, as sentences."""
+    damaged: list[DamagedBackup] = []
+    guards: dict[str, tuple[str, ...]] = {}
+    held = held_ids(repository.store)
+    for manifests in _groups(repository, policy, damaged):
+        guards |= never_removed(_stored(manifests, held, known), rule, clock(), zone)
+    return guards, tuple(map(str, damaged))
 
 
 def prune(
@@ -116,20 +122,34 @@ def prune(
     return PruneOutcome(outcome.plan, tuple(removed), swept.removed_chunks, swept.freed_bytes)
 
 
+def _groups(repository: Repository, policy: str | None, damaged: list[DamagedBackup]) -> Iterable[list[Manifest]]:
+    """The backups that are planned together."""
+    groups: dict[tuple[str, str, bool], list[Manifest]] = {}
+    for manifest in repository.manifests(damaged.append):
+        if policy is None or _policy(manifest) == policy:
+            group = (_policy(manifest), manifest.database, manifest.reason == PRE_RESTORE)
+            groups.setdefault(group, []).append(manifest)
+    return groups.values()
+
+
+def _stored(manifests: Iterable[Manifest], held: frozenset[str], known: Known) -> list[StoredBackup]:
+    return [
+        StoredBackup(
+            one.backup_id,
+            one.start_time,
+            good=not one.partial and one.backup_id not in known.damaged,
+            verified=one.backup_id in known.verified,
+            held=one.backup_id in held or one.backup_id in known.in_use,
+        )
+        for one in manifests
+    ]
+
+
 def _planned(
     manifests: Iterable[Manifest], rule: Rule, clock: Clock, zone: ZoneInfo, held: frozenset[str], known: Known
 ) -> list[PlannedRemoval]:
     by_id = {manifest.backup_id: manifest for manifest in manifests}
-    stored = [
-        StoredBackup(
-            name,
-            one.start_time,
-            good=not one.partial and name not in known.damaged,
-            verified=name in known.verified,
-            held=name in held or name in known.in_use,
-        )
-        for name, one in by_id.items()
-    ]
+    stored = _stored(by_id.values(), held, known)
     return [PlannedRemoval(by_id[decision.backup.id], decision) for decision in plan(stored, rule, clock(), zone)]
 
 

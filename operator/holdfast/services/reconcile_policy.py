@@ -26,6 +26,7 @@ from holdfast.resources.conditions import condition, find_condition, set_conditi
 from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.services.check_needs import Needs
 from holdfast.services.keep_catalogue import Look, catalogue_event, keep_catalogue
+from holdfast.services.keep_finalizers import keep_finalizers
 from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
 from holdfast.services.see_missed import missed_condition, missed_event, see_missed
@@ -84,6 +85,8 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
     except HoldfastError as error:
         verdict = _Verdict(False, error.reason, str(error), lasting=isinstance(error, (InvalidSpec, NameTaken)))
     retention = keep_retention(cluster, policy, schedule, image, now) if policy and schedule else None
+    if policy:
+        keep_finalizers(cluster, policy)
     catalogue: Look | None = None
     if policy and schedule and verdict.ready:
         catalogue = keep_catalogue(cluster, policy, schedule, image, now)

@@ -13,6 +13,7 @@ from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
+from holdfast.services.finalize_run import finalize_run
 from holdfast.services.follow_job import belongs, controller, note_run, observe, run_of_job, settle_job
 from holdfast.services.give_job import (
     LOOK_AGAIN,
@@ -47,7 +48,8 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         return None
     run = parse_run(body)
     if run.metadata.deletion_timestamp:
-        return None
+        policy = cluster.get(BACKUP_POLICY, namespace, run.spec.policy_ref.name)
+        return finalize_run(cluster, body, policy, image=image, now=clock())
     job_name = run.metadata.labels.get(JOB_LABEL)
     if run.status.terminal:
         settle_job(cluster, run, job_name or _job_unnoted(run), run.status.reason)

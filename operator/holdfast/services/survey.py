@@ -39,8 +39,10 @@ def survey(
         for policy in _counted(cluster, BACKUP_POLICY, namespace, census):
             yield key_of("BackupPolicy", policy)
         for run in _counted(cluster, BACKUP_RUN, namespace, census):
-            if not parse_run(run).status.terminal:
+            ended = parse_run(run).status.terminal
+            if not ended:
                 see_run(run)
+            if not ended or "deletionTimestamp" in run["metadata"]:
                 yield key_of("BackupRun", run)
         for restore in _counted(cluster, RESTORE_RUN, namespace, census):
             if not parse_restore(restore).status.terminal:

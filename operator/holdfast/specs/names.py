@@ -35,6 +35,11 @@ DRILL_LABEL = "holdfast.dev/drill"
 SYNC_LABEL = "holdfast.dev/sync"
 """On a Job that brings the catalogue back: its policy. It has no BackupRun either."""
 
+FINALIZER = "holdfast.dev/backup"
+"""On a BackupRun whose backup is to go with it."""
+DELETES_ANNOTATION = "holdfast.dev/deletes"
+"""On a Job that removes a backup: the uid of the BackupRun that goes with it."""
+
 MANAGED = {MANAGED_BY: "holdfast"}
 
 WORKER_CONTAINER = "worker"
@@ -81,6 +86,11 @@ def job_of_prune(policy: str) -> str:
 def job_of_sync(policy: str) -> str:
     """Name of the one Job that gives the backups of a policy's repository their BackupRuns."""
     return fit(f"sync-{policy}")
+
+
+def job_of_delete(run: str) -> str:
+    """Name of the one Job that removes the backup of a BackupRun that is being deleted."""
+    return fit(f"delete-{run}")
 
 
 def imported_run_name(backup_id: str) -> str:

@@ -75,6 +75,8 @@ def test_nothing_is_written_when_nothing_changes(ready: Namespace) -> None:
     run_by_hand(ready)
     tell(ready, pod_of(ready, "by-hand"), "Running", running={"startedAt": "2026-01-01T00:00:00Z"})
     ready.wait_for_status("br", "by-hand", phase="Pending", reason="Pending")
+    # It takes five seconds to find out that the source cannot be reached.
+    ready.wait(lambda: "health" in ready.get("bp", "shop")["status"], "health is told")
     kinds = "backuppolicies,backupruns,cronjobs,jobs,roles,rolebindings,serviceaccounts,events"
 
     def versions() -> str:

@@ -40,7 +40,6 @@ def test_describe_tells_why_a_run_was_cancelled(shop: Shop) -> None:
     shop.here.apply({**body, "spec": {"policyRef": {"name": "shop"}}})
     shop.here.wait_for_status("br", "by-hand", phase="Pending")
     shop.here.kubectl("patch", "br/by-hand", "--type=merge", '--patch={"spec":{"cancel":true}}')
-    shop.here.kubectl("annotate", "bp/shop", "look=now")
-    shop.here.wait_for_status("br", "by-hand", phase="Cancelled")
+    shop.here.wait_for_status("br", "by-hand", seconds=3, phase="Cancelled")
     told = shop.here.wait(lambda: dict(shop.events("by-hand")).get("Cancelled"), "the event is there", 5)
     assert told.startswith("CancelRequested: ")
