@@ -55,7 +55,7 @@ scale: setup ## Measure the operator with 500 policies, and write the table in b
 	@$(BIN)/python -m bench.scale
 
 .PHONY: check
-check: lint types chart-lint ## Lint, types, import rules, chart
+check: lint types chart-lint docs ## Lint, types, import rules, chart, documents
 
 .PHONY: lint
 lint: setup ## ruff and the import rules
@@ -73,6 +73,11 @@ types: setup ## mypy, strict
 chart-lint: setup ## helm lint, strict
 	$(call say,Chart)
 	@helm=$$($(BIN)/python -m tests.support.helm); "$$helm" lint --strict charts/holdfast
+
+.PHONY: docs
+docs: setup ## Build the documents as a site in build/docs; a link that leads nowhere fails
+	$(call say,Documents)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 .PHONY: format
 format: setup ## Format the code

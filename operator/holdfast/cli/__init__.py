@@ -3,9 +3,6 @@
 Standard output holds results only; everything said on the way goes to standard error.
 """
 
-import os
-import sys
-
 import typer
 
 from holdfast.cli import (
@@ -24,8 +21,7 @@ from holdfast.cli import (
     stats,
     verify,
 )
-from holdfast.cli.console import errors, print_error
-from holdfast.errors import HoldfastError
+from holdfast.cli.outcome import run
 from holdfast.version import VERSION
 
 app = typer.Typer(
@@ -128,15 +124,4 @@ def _worker_drill() -> None:
 
 def main() -> None:
     """Run the command line. Every error of ours ends in one or two lines and its exit code, never in a traceback."""
-    try:
-        app()
-    except HoldfastError as error:
-        print_error(error)
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if os.environ.get("HOLDFAST_DEBUG"):
-            raise
-        # The text of an unknown error may hold anything, so only its kind is shown.
-        errors.print(f"error: Holdfast met an unexpected {type(error).__name__}; this is a bug.")
-        errors.print("       Please report it with what you ran; HOLDFAST_DEBUG=1 shows where it happened.")
-        sys.exit(1)
+    run(app)

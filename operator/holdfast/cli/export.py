@@ -3,6 +3,7 @@
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import IO, Annotated
 
 import typer
@@ -12,8 +13,10 @@ from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFil
 from holdfast.domain.human import human_bytes
 from holdfast.dump.json_file import default_name
 from holdfast.errors import EXIT_PARTIAL, InvalidSpec
+from holdfast.ports import Progress
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
+from holdfast.repository.repository import Repository
 from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export
 from holdfast.wiring import now
 
@@ -59,20 +62,44 @@ def export_backup(
         manifest = opened.resolve(backup)
         place = _place(output, form, manifest, gzip=gzip)
         request = ExportRequest(form, place, gzip, tuple(include or ()), tuple(exclude or ()))
-        with kept_for_reading(opened.store, now, f"export of {manifest.backup_id}", stop, shown.warn):
-            opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
-            outcome = export(request, manifest, opened, shown, stop)
+        outcome = _export(request, manifest, opened, shown, stop)
     if json:
         print_json(_as_json(manifest, form, place, outcome))
-    elif isinstance(place, Path):
+    else:
+        _tell(manifest, place, outcome)
+    if outcome.skipped:
+        raise typer.Exit(EXIT_PARTIAL)
+
+
+def export_from(opened: Repository, backup: str, form: ExportFormat, output: str | None, *, gzip: bool) -> None:
+    """Write all of a backup of an open repository, and say so. Exit code 3 if the backup does not hold all."""
+    stop = stop_on_signals()
+    opened.open()
+    manifest = opened.resolve(backup)
+    place = _place(output, form, manifest, gzip=gzip)
+    with progress() as shown:
+        outcome = _export(ExportRequest(form, place, gzip, (), ()), manifest, opened, shown, stop)
+    _tell(manifest, place, outcome)
+    if outcome.skipped:
+        raise typer.Exit(EXIT_PARTIAL)
+
+
+def _export(
+    request: ExportRequest, manifest: Manifest, opened: Repository, shown: Progress, stop: Event
+) -> ExportOutcome:
+    with kept_for_reading(opened.store, now, f"export of {manifest.backup_id}", stop, shown.warn):
+        opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
+        return export(request, manifest, opened, shown, stop)
+
+
+def _tell(manifest: Manifest, place: Path | IO[bytes], outcome: ExportOutcome) -> None:
+    if isinstance(place, Path):
         typer.echo(
             f"{manifest.backup_id}: {len(outcome.collections)} collections, {outcome.documents} documents "
             f"({human_bytes(outcome.logical_bytes)}) exported to {place}"
         )
         for name in outcome.skipped:
             typer.echo(f"NOT exported: {name}: the backup does not hold it")
-    if outcome.skipped:
-        raise typer.Exit(EXIT_PARTIAL)
 
 
 def _place(output: str | None, form: ExportFormat, manifest: Manifest, *, gzip: bool) -> Path | IO[bytes]:

@@ -14,11 +14,12 @@ import typer
 
 from holdfast.cli import app
 from holdfast.cli.outputs import OUTPUTS, schema_of
+from holdfast.cli.plugin import app as plugin
 
 _HEAD = """# Options
 
-Made from the code by `make generate`. Every command takes `--help`. [The command line](command-line.md) tells what the
-commands do.
+Made from the code by `make generate`. Every command takes `--help`. [The command line](command-line.md) and
+[kubectl holdfast](kubectl.md) tell what the commands do.
 """
 
 
@@ -32,7 +33,8 @@ def options() -> str:
     """Every command with its arguments and options."""
     # Typer's own classes say so little about their types that Any is as good.
     group: Any = typer.main.get_command(app)
-    return "\n".join([_HEAD, *_sections("holdfast", group)])
+    below_kubectl: Any = typer.main.get_command(plugin)
+    return "\n".join([_HEAD, *_sections("holdfast", group), *_sections("kubectl holdfast", below_kubectl)])
 
 
 def _sections(name: str, group: Any) -> Iterator[str]:

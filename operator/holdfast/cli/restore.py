@@ -83,7 +83,7 @@ def restore_backup(
     request = RestoreRequest(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        rename=tuple(map(_renamed, rename or ())),
+        rename=tuple(map(renamed, rename or ())),
         existing=existing,
         strategy=strategy,
         confirm=confirm,
@@ -111,7 +111,7 @@ def restore_backup(
         _show_outcome(outcome, manifest, target.database, json=json)
 
 
-def _renamed(text: str) -> tuple[str, str]:
+def renamed(text: str) -> tuple[str, str]:
     old, equals, new = text.partition("=")
     if not (old and equals and new):
         raise InvalidSpec(f"--rename {text!r} names no two collections.", hint="Give it as OLD=NEW.")

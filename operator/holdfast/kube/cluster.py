@@ -21,9 +21,12 @@ _log = logging.getLogger(__name__)
 class KubeCluster:
     """A Kubernetes cluster."""
 
-    def __init__(self, connection: Connection, clock: Clock = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock = lambda: datetime.now(UTC), *, manager: str = FIELD_MANAGER
+    ) -> None:
         self._connection = connection
         self._clock = clock
+        self._manager = manager
 
     def get(self, kind: Kind, namespace: str, name: str) -> KubeObject | None:
         return self._or_none("GET", _path(kind, namespace, name))
@@ -40,7 +43,7 @@ class KubeCluster:
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
         path = _path(kind, body["metadata"]["namespace"])
         try:
-            return self._object("POST", path, query={"fieldManager": FIELD_MANAGER}, body=_typed(kind, body))
+            return self._object("POST", path, query={"fieldManager": self._manager}, body=_typed(kind, body))
         except Refused as refused:
             if refused.conflict and refused.reason == "AlreadyExists":
                 return None
@@ -52,7 +55,7 @@ class KubeCluster:
             return self._object(
                 "PATCH",
                 _path(kind, metadata["namespace"], metadata["name"]),
-                query={"fieldManager": FIELD_MANAGER, "force": "true"},
+                query={"fieldManager": self._manager, "force": "true"},
                 body=_typed(kind, body),
                 content_type="application/apply-patch+yaml",
             )
@@ -119,7 +122,7 @@ class KubeCluster:
         return self._or_none(
             "PATCH",
             _path(kind, metadata["namespace"], metadata["name"]) + subresource,
-            query={"fieldManager": FIELD_MANAGER},
+            query={"fieldManager": self._manager},
             body=body,
             content_type="application/merge-patch+json",
         )

@@ -72,9 +72,10 @@ class Connection:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
+        accept: str = "application/json",
     ) -> Any:
         """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
             # The client encodes what is JSON by its name, and takes anything else as it is.

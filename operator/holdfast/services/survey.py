@@ -34,7 +34,7 @@ def survey(
     census: Census,
     see_run: Callable[[KubeObject], object] = lambda _: None,
 ) -> Iterator[Key]:
-    """Given the namespaces that are watched (none: all), yield every policy, and each run that has not ended or is to go.
+    """Given the namespaces that are watched (none: all), yield every policy, and each run that has not ended or leaves.
 
     All that is seen on the way goes into the census; ``see_run`` is shown each BackupRun that has not ended.
     """
