@@ -13,6 +13,7 @@
     │   ├── InvalidMailSettings              the SMTP settings make no sense, or do not fit the mail server
     │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
+    │   ├── PolicyNotFound                   no BackupPolicy, or more than one, answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
     ├── Unavailable                 exit 75  something outside did not answer: try again later
     │   ├── SourceUnavailable                the database that is backed up, or restored into
@@ -98,6 +99,10 @@ class InvalidKey(InvalidInput):
 
 class BackupNotFound(InvalidInput):
     reason = "BackupNotFound"
+
+
+class PolicyNotFound(InvalidInput):
+    reason = "PolicyNotFound"
 
 
 class TargetNotEmpty(InvalidInput):

@@ -502,3 +502,40 @@ class Cluster(Protocol):
     ) -> None:
         """Record an event. Never raises: an event is a courtesy."""
         ...
+
+
+# --- people, as the cluster knows them --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Somebody whose token the cluster knows: what it says of them, and asks for again to judge rights."""
+
+    name: str
+    uid: str = ""
+    groups: tuple[str, ...] = ()
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+class Reviewer(Protocol):
+    """Who somebody is and what they may do, by the cluster's own word. ClusterUnavailable when it gives none."""
+
+    def identify(self, token: str) -> Viewer | None:
+        """None if the cluster does not know the token, or it was not made for us."""
+        ...
+
+    def allows(self, viewer: Viewer, verb: str, kind: Kind, namespace: str | None) -> bool:
+        """Whether its RBAC lets them; without a namespace: in all of them."""
+        ...
+
+
+class Mirror(Protocol):
+    """Objects of the cluster as they lie in memory, followed by watches: to look costs no request."""
+
+    def complete(self) -> bool:
+        """Whether all kinds have been listed once."""
+        ...
+
+    def objects(self, kind: Kind) -> Sequence[KubeObject]:
+        """All of a kind, in no order. They belong to the mirror: never change them."""
+        ...

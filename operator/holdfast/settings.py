@@ -48,6 +48,22 @@ class OperatorSettings(BaseSettings):
         return schemes
 
 
+class WebSettings(BaseSettings):
+    """Of the Deployment of the HTTP API."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
+
+    port: Annotated[int, Field(ge=1, le=65535)] = 8082
+    audiences: Annotated[tuple[str, ...], NoDecode] = ()
+    """A token must be for one of them. None: for the API server itself."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("audiences", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class WorkerSettings(BaseSettings):
     """Of a worker's pod; the operator fills them in."""
 

@@ -321,3 +321,45 @@ def test_alerts_and_the_dashboard_are_what_is_in_the_files(render: Render) -> No
     dashboard = named(objects, "ConfigMap", "holdfast-dashboard")
     assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
     assert json.loads(dashboard["data"]["holdfast.json"]) == json.loads((CHART / "files/dashboard.json").read_text())
+
+
+def test_the_web_is_not_there_until_it_is_wanted(render: Render) -> None:
+    assert not [body for body in render() if body["metadata"]["name"].endswith("web")]
+
+
+def test_the_web_may_look_and_ask_and_no_more(render: Render) -> None:
+    [role_of_web] = [
+        body for body in of_kind(render("web.enabled=true"), "ClusterRole") if body["metadata"]["name"].endswith(":web")
+    ]
+    rights = {
+        (resource, verb) for rule in role_of_web["rules"] for resource in rule["resources"] for verb in rule["verbs"]
+    }
+    shown = {(kind, verb) for kind in ("backuppolicies", "backupruns", "restoreruns") for verb in ("list", "watch")}
+    assert rights == {*shown, ("tokenreviews", "create"), ("subjectaccessreviews", "create")}
+
+
+def test_no_service_reaches_the_pods_of_the_other(render: Render) -> None:
+    objects = render("web.enabled=true")
+    pods = {
+        body["metadata"]["name"]: body["spec"]["template"]["metadata"]["labels"]
+        for body in of_kind(objects, "Deployment")
+    }
+    for service in of_kind(objects, "Service"):
+        selector = service["spec"]["selector"].items()
+        wanted = "holdfast-web" if service["metadata"]["name"] == "holdfast-web" else "holdfast"
+        assert [name for name, labels in pods.items() if selector <= labels.items()] == [wanted]
+
+
+def test_the_web_passes_pod_security_restricted(render: Render) -> None:
+    [web] = [
+        body for body in of_kind(render("web.enabled=true"), "Deployment") if body["metadata"]["name"].endswith("-web")
+    ]
+    pod = web["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }

@@ -178,9 +178,10 @@ class ControlPlane:
         except OSError:
             return None
 
-    def render(self, chart: Path, template: str) -> str:
-        """One template of a chart, as Helm would install it."""
+    def render(self, chart: Path, template: str, *settings: str) -> str:
+        """One template of a chart, as Helm would install it with these ``name=value``."""
         words = ["template", "holdfast", str(chart), "--show-only", template]
+        words += [word for setting in settings for word in ("--set", setting)]
         done = subprocess.run([str(self._bin / "helm"), *words], capture_output=True, text=True, timeout=60)
         if done.returncode:
             raise AssertionError(f"helm {' '.join(words)}: {done.stderr}")

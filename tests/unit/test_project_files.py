@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "holdfast"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-SECTIONS = ("image", "crds", "rbac", "mail", "channels", "metrics")
+SECTIONS = ("image", "crds", "rbac", "mail", "channels", "metrics", "web")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 
@@ -37,15 +37,16 @@ def test_the_schema_knows_the_values_and_no_others() -> None:
 
 def test_every_value_says_what_it_is() -> None:
     # The parts of `resources` are Kubernetes' own, and a section is explained by its parts.
-    wanted = [*(f"{name}:" for name in VALUES if name not in SECTIONS), *(f"  {name}:" for name in parts_of_sections())]
     lines = (CHART / "values.yaml").read_text(encoding="utf-8").splitlines()
-    for start in wanted:
-        [number] = [number for number, line in enumerate(lines) if line.startswith(start)]
-        assert lines[number - 1].lstrip().startswith("# "), f"{start} has no comment"
-
-
-def parts_of_sections() -> list[str]:
-    return [name for section in SECTIONS for name in VALUES[section]]
+    for name, value in VALUES.items():
+        [start] = [number for number, line in enumerate(lines) if line.startswith(f"{name}:")]
+        if name not in SECTIONS:
+            assert lines[start - 1].startswith("# "), f"{name} has no comment"
+            continue
+        for part in value:
+            # Of another section too there may be a part of that name.
+            number = next(n for n in range(start, len(lines)) if lines[n].startswith(f"  {part}:"))
+            assert lines[number - 1].lstrip().startswith("# "), f"{name}.{part} has no comment"
 
 
 def test_there_is_one_version() -> None:

@@ -74,6 +74,14 @@ def _operator() -> None:
     run_operator()
 
 
+@app.command("web")
+def _web() -> None:
+    """Run the HTTP API. It takes its settings from the environment: HOLDFAST_PORT and others."""
+    from holdfast.cli.web import run_web
+
+    run_web()
+
+
 @worker.command("backup")
 def _worker_backup() -> None:
     """Take the backup that this pod was started for."""

@@ -29,19 +29,19 @@ class KubeCluster:
         self._manager = manager
 
     def get(self, kind: Kind, namespace: str, name: str) -> KubeObject | None:
-        return self._or_none("GET", _path(kind, namespace, name))
+        return self._or_none("GET", address(kind, namespace, name))
 
     def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Sequence[KubeObject]:
         query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items()))} if labels else {}
-        return self._pages(_path(kind, namespace), query)
+        return self._pages(address(kind, namespace), query)
 
     def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        return self._each(_path(kind, namespace), {}, FEW)
+        return self._each(address(kind, namespace), {}, FEW)
 
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
-        path = _path(kind, body["metadata"]["namespace"])
+        path = address(kind, body["metadata"]["namespace"])
         try:
             return self._object("POST", path, query={"fieldManager": self._manager}, body=_typed(kind, body))
         except Refused as refused:
@@ -54,7 +54,7 @@ class KubeCluster:
         try:
             return self._object(
                 "PATCH",
-                _path(kind, metadata["namespace"], metadata["name"]),
+                address(kind, metadata["namespace"], metadata["name"]),
                 query={"fieldManager": self._manager, "force": "true"},
                 body=_typed(kind, body),
                 content_type="application/apply-patch+yaml",
@@ -76,13 +76,13 @@ class KubeCluster:
             "propagationPolicy": "Background",
             "preconditions": {"uid": metadata["uid"]},
         }
-        path = _path(kind, metadata["namespace"], metadata["name"])
+        path = address(kind, metadata["namespace"], metadata["name"])
         return self._or_none("DELETE", path, body=options) is not None
 
     def events(self, about: KubeObject, reason: str) -> Sequence[KubeObject]:
         metadata = about["metadata"]
         query = {"fieldSelector": f"involvedObject.uid={metadata['uid']},reason={reason}"}
-        return self._pages(_path(EVENT, metadata["namespace"]), query)
+        return self._pages(address(EVENT, metadata["namespace"]), query)
 
     def record(
         self, about: KubeObject, kind: Kind, event: Literal["Normal", "Warning"], reason: str, note: str
@@ -109,7 +109,7 @@ class KubeCluster:
             "count": 1,
         }
         try:
-            self._object("POST", _path(EVENT, metadata["namespace"]), body=_typed(EVENT, body))
+            self._object("POST", address(EVENT, metadata["namespace"]), body=_typed(EVENT, body))
         except (HoldfastError, Refused) as error:
             _log.debug("The event %s could not be recorded: %s", reason, error)
 
@@ -121,7 +121,7 @@ class KubeCluster:
         body = {**changes, "metadata": {**changes.get("metadata", {}), **guard}}
         return self._or_none(
             "PATCH",
-            _path(kind, metadata["namespace"], metadata["name"]) + subresource,
+            address(kind, metadata["namespace"], metadata["name"]) + subresource,
             query={"fieldManager": self._manager},
             body=body,
             content_type="application/merge-patch+json",
@@ -163,7 +163,8 @@ class KubeCluster:
         return items
 
 
-def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+def address(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+    """The path of an object, or of all of a kind."""
     root = "/api/v1" if kind.api_version == "v1" else f"/apis/{kind.api_version}"
     middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     end = f"/{quote(name, safe='')}" if name else ""

@@ -1,7 +1,7 @@
 """One request to the Kubernetes API: authorised, bounded in time, with our errors for its refusals."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -96,6 +96,32 @@ class Connection:
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise _translate(response.status, data)
         return json.loads(data) if data else {}
+
+    def lines(self, path: str, *, query: Mapping[str, str], silence_seconds: float) -> Iterator[Any]:
+        """The JSON values of an answer that goes on, such as a watch, as they come; it ends when the server ends it.
+
+        Raises Refused, or ClusterUnavailable when it breaks off, or nothing comes for ``silence_seconds``.
+        """
+        try:
+            parameters = self._api.param_serialize(
+                "GET",
+                path,
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json"},
+                auth_settings=["BearerToken"],
+            )
+            answer = self._api.call_api(*parameters, _request_timeout=(self._timeout[0], silence_seconds))
+            if answer.status >= HTTPStatus.BAD_REQUEST:
+                raise _translate(answer.status, answer.read())  # type: ignore[no-untyped-call]
+            try:
+                for line in answer.response:
+                    if line.strip():
+                        yield json.loads(line)
+            finally:
+                # Not given back to the pool: the rest of the answer would still come on it.
+                answer.response.close()
+        except (urllib3.exceptions.HTTPError, client.ApiException, OSError, ValueError) as error:
+            raise ClusterUnavailable(f"A watch of the Kubernetes API broke off ({type(error).__name__}).") from error
 
 
 def _translate(status: int, data: bytes) -> HoldfastError | Refused:

@@ -1,0 +1,28 @@
+"""``holdfast web``: the HTTP API."""
+
+import time
+
+from pydantic import ValidationError
+
+from holdfast.cli.operator import settings_error, start_logging
+from holdfast.kube.connection import Connection
+from holdfast.kube.mirror import KubeMirror
+from holdfast.kube.reviewer import KubeReviewer
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
+from holdfast.services.know_viewers import KnownViewers
+from holdfast.settings import WebSettings
+from holdfast.web.app import create_app
+from holdfast.web.server import serve
+
+
+def run_web() -> None:
+    """Run the HTTP API. It takes its settings from the environment: HOLDFAST_PORT and others."""
+    try:
+        settings = WebSettings()
+    except ValidationError as error:
+        raise settings_error(error) from None
+    start_logging(settings.log_level)
+    connection = Connection.from_environment()
+    mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN))
+    mirror.start()
+    serve(create_app(mirror, KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)), settings.port)

@@ -1,0 +1,113 @@
+"""The Mirror port: a list and then a watch for each kind, in threads."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from holdfast.errors import HoldfastError
+from holdfast.kube.cluster import address
+from holdfast.kube.connection import Connection, Refused
+from holdfast.ports import Kind, KubeObject
+
+WATCH_SECONDS = 240
+SILENCE_SECONDS = 300
+"""Longer than a watch lasts: a quiet one is no broken one."""
+PAUSE_SECONDS = 2
+PAUSE_LIMIT_SECONDS = 30
+
+_log = logging.getLogger(__name__)
+
+
+class KubeMirror:
+    """Follows kinds, in all namespaces or in some. It begins with ``start`` and goes on until ``stop``."""
+
+    def __init__(self, connection: Connection, kinds: Sequence[Kind], namespaces: Sequence[str] = ()) -> None:
+        self._panes = [_Pane(connection, kind, place) for kind in kinds for place in (namespaces or (None,))]
+        self._stopped = threading.Event()
+
+    def start(self) -> None:
+        for pane in self._panes:
+            threading.Thread(target=pane.follow, args=(self._stopped,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def complete(self) -> bool:
+        return all(pane.listed for pane in self._panes)
+
+    def objects(self, kind: Kind) -> Sequence[KubeObject]:
+        return [body for pane in self._panes if pane.kind == kind for body in pane.snapshot()]
+
+
+class _Pane:
+    """One kind in one namespace, or in all."""
+
+    def __init__(self, connection: Connection, kind: Kind, namespace: str | None) -> None:
+        self._connection, self.kind = connection, kind
+        self._path = address(kind, namespace)
+        self._lock = threading.Lock()
+        self._objects: dict[tuple[str, str], KubeObject] = {}
+        self.listed = False
+
+    def snapshot(self) -> list[KubeObject]:
+        with self._lock:
+            return list(self._objects.values())
+
+    def follow(self, stopped: threading.Event) -> None:
+        pause, version = PAUSE_SECONDS, ""
+        while not stopped.is_set():
+            try:
+                version = self._watch(version or self._list(), stopped)
+                pause = PAUSE_SECONDS
+            except Refused as refused:  # 410: what was missed is not known any more
+                _log.debug("%s is listed anew: %s", self.kind.plural, refused)
+                version = ""
+                stopped.wait(PAUSE_SECONDS)
+            except HoldfastError as error:
+                _log.warning("%s cannot be followed, tried again in %s s: %s", self.kind.plural, pause, error)
+                version = ""
+                stopped.wait(pause)
+                pause = min(2 * pause, PAUSE_LIMIT_SECONDS)
+
+    def _list(self) -> str:
+        answer = self._connection.request("GET", self._path)
+        found = {_key(body): _lean(body) for body in answer.get("items") or []}
+        with self._lock:
+            self._objects = found
+        self.listed = True
+        return str(answer["metadata"]["resourceVersion"])
+
+    def _watch(self, version: str, stopped: threading.Event) -> str:
+        query = {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(WATCH_SECONDS),
+        }
+        for event in self._connection.lines(self._path, query=query, silence_seconds=SILENCE_SECONDS):
+            if stopped.is_set():
+                break
+            version = self._take(event["type"], event["object"], version)
+        return version
+
+    def _take(self, kind: str, body: KubeObject, version: str) -> str:
+        if kind == "ERROR":
+            raise Refused(int(body.get("code", 0)), str(body.get("reason", "")))
+        if kind in ("ADDED", "MODIFIED"):
+            with self._lock:
+                self._objects[_key(body)] = _lean(body)
+        elif kind == "DELETED":
+            with self._lock:
+                self._objects.pop(_key(body), None)
+        return str(body["metadata"].get("resourceVersion", version))
+
+
+def _key(body: KubeObject) -> tuple[str, str]:
+    return body["metadata"].get("namespace", ""), body["metadata"]["name"]
+
+
+def _lean(body: KubeObject) -> dict[str, Any]:
+    """Without who wrote which field: often more than the rest."""
+    metadata = {key: value for key, value in body["metadata"].items() if key != "managedFields"}
+    return {**body, "metadata": metadata}

@@ -1,0 +1,105 @@
+"""Refusals as problem documents (RFC 9457): what is wrong, and what to do. Never a traceback."""
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from holdfast.errors import (
+    BackupNotFound,
+    HoldfastError,
+    InvalidInput,
+    NotAuthorized,
+    PolicyNotFound,
+    Unavailable,
+)
+from holdfast.web.answers import Problem
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = "5"
+
+_STATUSES: tuple[tuple[type[HoldfastError], HTTPStatus], ...] = (
+    (NotAuthorized, HTTPStatus.FORBIDDEN),
+    (BackupNotFound, HTTPStatus.NOT_FOUND),
+    (PolicyNotFound, HTTPStatus.NOT_FOUND),
+    (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+class Unknown(Exception):
+    """Nobody knows who asks: no token, or none that counts."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """For the OpenAPI document."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {int(status): {"description": status.phrase, "content": content} for status in statuses}
+
+
+def add_problems(app: FastAPI) -> None:
+    app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(HoldfastError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _bug)
+
+
+def answer(
+    status: HTTPStatus, title: str, detail: str, hint: str = "", headers: dict[str, str] | None = None
+) -> JSONResponse:
+    problem = Problem(title=title, status=status, detail=detail, hint=hint or None)
+    return JSONResponse(problem.to_wire(), status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+async def _unknown(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Unknown)  # noqa: S101
+    return answer(
+        HTTPStatus.UNAUTHORIZED,
+        "Unauthorized",
+        error.message,
+        "Send a token of this cluster as `Authorization: Bearer …`, such as that of `kubectl create token`.",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _ours(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HoldfastError)  # noqa: S101
+    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    headers = {"Retry-After": RETRY_SECONDS} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
+    return answer(status, error.reason, error.message, error.hint, headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    first = error.errors()[0]
+    place = ".".join(str(part) for part in first["loc"][1:])
+    return answer(
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+        "InvalidRequest",
+        f"{place}: {first['msg']}.",
+        "/api/openapi.json says what is taken.",
+    )
+
+
+async def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    status = HTTPStatus(error.status_code)
+    hint = "/api/openapi.json says what there is."
+    return answer(status, status.phrase.title().replace(" ", ""), f"{status.phrase}.", hint, dict(error.headers or {}))
+
+
+async def _bug(_request: Request, error: Exception) -> JSONResponse:
+    return answer(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Bug",
+        f"Holdfast met an unexpected {type(error).__name__}; this is a bug.",
+        "Please report it; the log says more.",
+    )

@@ -1,0 +1,296 @@
+"""``holdfast web`` as a process, with the rights that the chart gives it, on a real API server."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.kube.conftest import ROOT, Namespace
+from tests.integration.kube.shop import restore
+from tests.integration.kube.test_resources import policy
+from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.process import spawn
+
+AUDIENCE = "holdfast-test"
+LINES = [
+    line for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines() if line.startswith("curl ")
+]
+ENDPOINTS = ("/api/admin/backup-status", "/api/policies", "/api/runs", "/api/restores")
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+
+@dataclass
+class Web:
+    port: int
+    log: Path
+    plane: ControlPlane = field(repr=False)
+
+    def get(self, path: str, token: str | None = None, method: str = "GET") -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token is not None else {})
+            response = connection.getresponse()
+            headers = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, headers, response.read().decode())
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="module")
+def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    folder = tmp_path_factory.mktemp("web")
+    rendered = control_plane.render(
+        ROOT / "charts" / "holdfast", "templates/web.yaml", "web.enabled=true", f"web.audiences={{{AUDIENCE}}}"
+    )
+    control_plane.kubectl("apply", "-f", "-", stdin=rendered)
+    token = control_plane.kubectl("create", "token", "holdfast-web").strip()
+    control_plane.write_kubeconfig(folder / "kubeconfig", token)
+    (port,) = free_ports(1)
+    variables = {
+        "KUBECONFIG": str(folder / "kubeconfig"),
+        "PYTHONPATH": str(ROOT / "operator"),
+        "PATH": os.environ["PATH"],
+        "HOLDFAST_PORT": str(port),
+        "HOLDFAST_AUDIENCES": AUDIENCE,
+    }
+    words = [f"{name}={value}" for name, value in variables.items()]
+    process = spawn(
+        ["env", "-i", *words, sys.executable, "-m", "holdfast", "web"], output=folder / "log", outlive=False
+    )
+    one = Web(port, folder / "log", control_plane)
+    try:
+        wait_until_ready(one)
+        yield one
+        text = one.log.read_text()
+        assert "Traceback" not in text
+        assert "eyJ" not in text, "a token is in the log"
+    finally:
+        process.send(signal.SIGTERM)
+        assert process.wait(20)
+
+
+def wait_until_ready(web: Web) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if web.get("/healthz").status == 200:
+                return
+        except OSError:
+            pass
+        assert time.monotonic() < deadline, web.log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def viewer(here: Namespace, web: Web) -> str:
+    """A token of who may look into this namespace, and into no other."""
+    del web
+    here.kubectl("create", "serviceaccount", "viewer")
+    rights = (
+        "--verb=get,list",
+        "--resource=backuppolicies.holdfast.dev,backupruns.holdfast.dev,restoreruns.holdfast.dev",
+    )
+    here.kubectl("create", "role", "viewer", *rights)
+    here.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={here.name}:viewer")
+    return token_of(here, "viewer")
+
+
+@pytest.fixture
+def stranger(here: Namespace) -> str:
+    here.kubectl("create", "serviceaccount", "stranger")
+    return token_of(here, "stranger")
+
+
+def token_of(here: Namespace, account: str, *options: str) -> str:
+    return here.kubectl("create", "token", account, *(options or (f"--audience={AUDIENCE}",))).strip()
+
+
+def run(name: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "holdfast.dev/v1alpha1",
+        "kind": "BackupRun",
+        "metadata": {"name": name},
+        "spec": {"policyRef": {"name": "shop"}},
+    }
+
+
+def seen(here: Namespace, web: Web, token: str, path: str, count: int) -> list[dict[str, Any]]:
+    """The items, once there are so many: a watch tells them a moment later."""
+
+    def answered() -> Answer | None:
+        answer = web.get(path, token)
+        assert answer.status == 200, answer.text
+        return answer if len(answer.json["items"]) == count else None
+
+    items: list[dict[str, Any]] = here.wait(answered, f"{path} has {count}").json["items"]
+    return items
+
+
+def is_problem(answer: Answer, status: int) -> bool:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    body = answer.json
+    assert body["hint"], body
+    return bool(answer.status == status == body["status"])
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_without_a_token_nothing_is_told(web: Web, path: str) -> None:
+    answer = web.get(path)
+    assert is_problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("token", ["made-up", "a.b.c", "x" * 20_000])
+def test_a_token_that_the_cluster_does_not_know_is_refused(web: Web, path: str, token: str) -> None:
+    assert is_problem(web.get(path, token), 401)
+
+
+def test_a_token_for_the_kubernetes_api_is_not_one_for_us(here: Namespace, web: Web, viewer: str) -> None:
+    assert web.get("/api/policies", viewer).status in (200, 403)
+    assert is_problem(web.get("/api/policies", token_of(here, "viewer", "--duration=10m")), 401)
+
+
+def test_a_changed_token_is_refused(web: Web, viewer: str) -> None:
+    head, body, signature = viewer.split(".")
+    assert is_problem(web.get("/api/policies", f"{head}.{body}.{signature[::-1]}"), 401)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+def test_who_has_no_right_is_told_so(here: Namespace, web: Web, stranger: str, path: str) -> None:
+    here.apply(policy())
+    assert is_problem(web.get(f"{path}?namespace={here.name}", stranger), 403)
+
+
+def test_a_viewer_sees_one_namespace_and_not_its_neighbour(
+    here: Namespace, web: Web, viewer: str, control_plane: ControlPlane
+) -> None:
+    other = Namespace(control_plane, f"{here.name}-other")
+    control_plane.kubectl("create", "namespace", other.name)
+    other.apply(policy("secret"))
+    here.apply(policy())
+    assert [one["name"] for one in seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)] == ["shop"]
+    everywhere = seen(here, web, viewer, "/api/policies", 1)
+    assert {one["namespace"] for one in everywhere} == {here.name}
+    assert is_problem(web.get(f"/api/policies?namespace={other.name}", viewer), 403)
+    assert is_problem(web.get(f"/api/admin/backup-status?namespace={other.name}&policy=secret", viewer), 403)
+    assert is_problem(web.get("/api/admin/backup-status?policy=secret", viewer), 404)
+
+
+def test_the_status_of_the_only_policy_needs_no_name(here: Namespace, web: Web, viewer: str) -> None:
+    here.apply(policy(schedule={"cron": "0 2 * * *", "timeZone": "Europe/Berlin"}))
+    here.apply(run("by-hand"))
+    seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
+    seen(here, web, viewer, f"/api/runs?namespace={here.name}", 1)
+    status = web.get("/api/admin/backup-status", viewer).json
+    assert (status["namespace"], status["policy"]) == (here.name, "shop")
+    assert status["schedule"] == {"cron": "0 2 * * *", "timeZone": "Europe/Berlin", "suspended": False}
+    assert status["retention"]["rule"]["keepDaily"] == 7
+    assert [one["name"] for one in status["recentRuns"]] == ["by-hand"]
+
+
+def test_a_change_is_seen_without_being_asked_for(here: Namespace, web: Web, viewer: str) -> None:
+    path = f"/api/runs?namespace={here.name}"
+    here.apply(policy(), run("one"))
+    seen(here, web, viewer, path, 1)
+    status = json.dumps({"status": {"phase": "Running", "progress": "42%"}})
+    here.kubectl("patch", "br", "one", "--subresource=status", "--type=merge", f"--patch={status}")
+    [running] = seen(here, web, viewer, f"{path}&phase=Running", 1)
+    assert running["status"]["progress"] == "42%"
+    here.kubectl("delete", "br", "one")
+    seen(here, web, viewer, path, 0)
+
+
+def test_pages_hold_each_run_once(here: Namespace, web: Web, viewer: str) -> None:
+    here.apply(policy(), *(run(f"run-{number}") for number in range(5)))
+    whole = [one["name"] for one in seen(here, web, viewer, f"/api/runs?namespace={here.name}", 5)]
+    names, after = [], ""
+    while True:
+        part = web.get(f"/api/runs?namespace={here.name}&limit=2{after}", viewer).json
+        names += [one["name"] for one in part["items"]]
+        if "after" not in part:
+            break
+        after = f"&after={part['after']}"
+    assert names == whole
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=501",
+        "limit=many",
+        "after=nonsense",
+        "after=%00",
+        "after=W10",
+        "namespace=..%2F..",
+        "namespace=",
+        "namespace=a%0d%0ab",
+        "policy=%3Cscript%3E",
+        "phase=Exploded",
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused(here: Namespace, web: Web, viewer: str, query: str) -> None:
+    here.apply(policy())
+    seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
+    place = "" if query.startswith("namespace") else f"namespace={here.name}&"
+    assert is_problem(web.get(f"/api/runs?{place}{query}", viewer), 422)
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/api/../etc/passwd", "/docs", "/redoc"])
+def test_what_is_not_there_is_told_as_a_problem(web: Web, path: str) -> None:
+    assert is_problem(web.get(path), 404)
+
+
+@pytest.mark.parametrize("path", ENDPOINTS)
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_nothing_can_be_changed(web: Web, viewer: str, path: str, method: str) -> None:
+    assert is_problem(web.get(path, viewer, method), 405)
+
+
+def test_no_answer_is_kept_or_taken_for_a_page(web: Web) -> None:
+    for path in ("/healthz", "/api/policies", "/api/openapi.json", "/nothing"):
+        headers = web.get(path).headers
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "server" not in headers
+
+
+@pytest.mark.parametrize("line", LINES, ids=[re.findall(r"/api/[\w./-]+", line)[0] for line in LINES])
+def test_each_line_of_the_docs_works(here: Namespace, web: Web, viewer: str, line: str) -> None:
+    here.apply(policy(), run("one"), restore())
+    for kind in ("policies", "runs", "restores"):
+        seen(here, web, viewer, f"/api/{kind}?namespace={here.name}", 1)
+    variables = {"HOLDFAST": f"http://127.0.0.1:{web.port}", "TOKEN": viewer, "NAMESPACE": here.name}
+    done = subprocess.run(
+        ["bash", "-c", line], env={**variables, "PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)
+
+
+def test_each_endpoint_of_the_document_has_a_line_in_the_docs(web: Web) -> None:
+    document = web.get("/api/openapi.json").json
+    assert set(document["paths"]) == set(ENDPOINTS)
+    assert {re.findall(r"/api/[\w./-]+", line)[0] for line in LINES} == {*ENDPOINTS, "/api/openapi.json"}

@@ -1,0 +1,113 @@
+"""What is remembered of who somebody is and what they may do, and for how long."""
+
+import pytest
+
+from holdfast.errors import ClusterUnavailable
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind, Viewer
+from holdfast.services.know_viewers import KnownViewers
+
+ANN = Viewer("ann")
+
+
+class Counting:
+    """A cluster that knows the token ``good``, and lets everybody do everything in ``shop``."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.down = False
+
+    def identify(self, token: str) -> Viewer | None:
+        self._ask(token)
+        return ANN if token == "good" else None
+
+    def allows(self, viewer: Viewer, verb: str, kind: Kind, namespace: str | None) -> bool:
+        self._ask(f"{viewer.name} {verb} {kind.plural} {namespace}")
+        return namespace == "shop"
+
+    def _ask(self, what: str) -> None:
+        self.asked.append(what)
+        if self.down:
+            raise ClusterUnavailable("It does not answer.")
+
+
+class Moment:
+    seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def cluster() -> Counting:
+    return Counting()
+
+
+@pytest.fixture
+def clock() -> Moment:
+    return Moment()
+
+
+@pytest.fixture
+def viewers(cluster: Counting, clock: Moment) -> KnownViewers:
+    return KnownViewers(cluster, clock, seconds=10, limit=3)
+
+
+def test_it_asks_once_within_its_seconds(viewers: KnownViewers, cluster: Counting, clock: Moment) -> None:
+    for clock.seconds in (0, 5, 9.9):
+        assert viewers.identify("good") == ANN
+        assert viewers.allows(ANN, "list", BACKUP_RUN, "shop")
+    assert cluster.asked == ["good", "ann list backupruns shop"]
+
+
+def test_it_asks_again_afterwards_however_often_it_was_asked(
+    viewers: KnownViewers, cluster: Counting, clock: Moment
+) -> None:
+    for clock.seconds in (0, 9, 10):
+        viewers.identify("good")
+    assert cluster.asked == ["good", "good"]
+
+
+def test_a_refusal_is_remembered_too(viewers: KnownViewers, cluster: Counting) -> None:
+    assert viewers.identify("bad") is None
+    assert viewers.identify("bad") is None
+    assert cluster.asked == ["bad"]
+
+
+def test_answers_are_not_taken_for_one_another(viewers: KnownViewers) -> None:
+    assert viewers.allows(ANN, "list", BACKUP_RUN, "shop")
+    assert not viewers.allows(ANN, "list", BACKUP_RUN, "other")
+    assert not viewers.allows(ANN, "list", BACKUP_RUN, None)
+
+
+@pytest.mark.parametrize(
+    ("viewer", "verb", "kind"),
+    [
+        (Viewer("bob"), "list", BACKUP_RUN),
+        (Viewer("ann", groups=("admins",)), "list", BACKUP_RUN),
+        (ANN, "create", BACKUP_RUN),
+        (ANN, "list", BACKUP_POLICY),
+    ],
+)
+def test_each_other_question_is_asked(
+    viewers: KnownViewers, cluster: Counting, viewer: Viewer, verb: str, kind: Kind
+) -> None:
+    viewers.allows(ANN, "list", BACKUP_RUN, "shop")
+    viewers.allows(viewer, verb, kind, "shop")
+    assert len(cluster.asked) == 2
+
+
+def test_a_failure_to_ask_is_not_an_answer(viewers: KnownViewers, cluster: Counting) -> None:
+    cluster.down = True
+    with pytest.raises(ClusterUnavailable):
+        viewers.identify("good")
+    cluster.down = False
+    assert viewers.identify("good") == ANN
+
+
+def test_many_wrong_tokens_do_not_fill_the_memory(viewers: KnownViewers, cluster: Counting) -> None:
+    for number in range(10):
+        viewers.identify(f"wrong-{number}")
+    viewers.identify("wrong-9")
+    viewers.identify("wrong-0")
+    assert cluster.asked[-2:] == ["wrong-9", "wrong-0"]
+    assert len(viewers._answers) == 3
