@@ -36,7 +36,7 @@ WAYS: Mapping[Target, Sequence[Way]] = {
     Target.STORE: _ALL,
     Target.MAIL_SERVER: (Way.SILENCE, Way.RESET),  # it lives in the process of the test
 }
-GAP = (4.0, 20.0)
+GAP = (3.0, 12.0)
 """Seconds between the beginnings of two faults. They overlap, on different targets."""
 LENGTH = (2.0, 30.0)
 """Seconds until what was struck is healed."""
@@ -87,6 +87,7 @@ def plan(seed: int, seconds: float) -> list[Fault]:
 
 def _deck(random: Random) -> Iterator[tuple[Target, Way]]:
     pairs = [(target, way) for target, ways in WAYS.items() for way in ways]
+    pairs += [(Target.WORKER, way) for way in WAYS[Target.WORKER]]  # it is what all of this is about
     while True:
         random.shuffle(pairs)
         yield from pairs

@@ -29,7 +29,8 @@ def written(ledger: Ledger, count: int) -> None:
         time.sleep(0.05)
 
 
-def test_it_goes_on_where_it_stopped_when_the_server_was_killed(server: Mongod, database: AnyDatabase) -> None:
+@pytest.mark.usefixtures("database")
+def test_it_goes_on_where_it_stopped_when_the_server_was_killed(server: Mongod) -> None:
     with Ledger(server.uri, "ledger") as ledger:
         written(ledger, 2)
         server.kill()
