@@ -60,7 +60,7 @@ class Fault:
 
 
 def plan(seed: int, seconds: float) -> list[Fault]:
-    """The faults of a run so long. Every target is struck in every way before any is struck so again."""
+    """The faults of a run so long. All that can be done is done before the deck is shuffled again."""
     random = Random(seed)  # noqa: S311 (repeatable, not secret)
     deck = _deck(random)
     free = dict.fromkeys(Target, 0.0)
