@@ -146,7 +146,7 @@ def _without_success(scene: Scene, seen: set[str]) -> list[str]:
     good = {
         run["spec"]["policyRef"]["name"]
         for run in scene.runs()
-        if checks.phase_of(run) == "Succeeded" and checks.name_of(run) not in seen
+        if checks.phase_of(run) == "Succeeded" and not checks.is_imported(run) and checks.name_of(run) not in seen
     }
     return [f"{place.policy} has no good backup" for place in scene.places if place.policy not in good]
 

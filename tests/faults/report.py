@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.faults.checks import length_of, phase_of
+from tests.faults.checks import is_imported, length_of, phase_of
 from tests.faults.plan import Fault, Target, Way
 from tests.support.kubectl import Object
 
@@ -53,13 +53,18 @@ def markdown(result: Result) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _runs(runs: Sequence[Object]) -> list[str]:
+def _runs(every: Sequence[Object]) -> list[str]:
+    runs = [run for run in every if not is_imported(run)]
     phases = Counter(map(phase_of, runs))
     reasons = Counter(str(run["status"].get("reason")) for run in runs if phase_of(run) != "Succeeded")
     again = sum(run["status"].get("attempts", 0) > 1 for run in runs if phase_of(run) == "Succeeded")
     longest = max((length_of(run).total_seconds() for run in runs if phase_of(run)), default=0)
     said = ", ".join(f"{count} {phase}" for phase, count in phases.most_common())
     lines = [f"- Runs: {len(runs)}, of them {said}. {again} succeeded at a later try. The longest: {longest:.0f} s."]
+    if len(every) > len(runs):
+        lines.append(
+            f"- Given back by the catalogue, as their own run could not tell: {len(every) - len(runs)} backups."
+        )
     if reasons:
         lines.append(f"- Reasons: {', '.join(f'{reason} {count}' for reason, count in reasons.most_common())}.")
     return lines

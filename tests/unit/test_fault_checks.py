@@ -85,3 +85,9 @@ def test_a_success_whose_backup_made_room_for_newer_ones_is_well() -> None:
 
 def test_a_success_without_a_backup_is_found() -> None:
     assert list(checks.kept(SHORT, [run("a", backupId=None)], stored("b", "c")))
+
+
+def test_nobody_is_told_of_a_run_that_the_catalogue_gave_back() -> None:
+    imported = run()
+    imported["spec"]["reason"] = "Imported"
+    assert not list(checks.told([], [imported], []))
