@@ -9,6 +9,13 @@ from tests.faults.plan import Fault, Target, Way
 from tests.support.kubectl import Object
 
 
+_HEAD = """\
+# Faults
+
+Made by `make test-faults`: see [README.md](README.md#faults). How often each target was struck, and what became of it all.
+"""
+
+
 @dataclass
 class Result:
     """``wrong``: what must hold and does not, in sentences."""
@@ -31,6 +38,7 @@ def markdown(result: Result) -> str:
     """A table of the faults, what became of the runs, and the verdict."""
     struck = Counter((fault.target, fault.way) for fault in result.faults)
     lines = [
+        _HEAD,
         f"Seed {result.seed}, {result.minutes:g} minutes, {len(result.faults)} faults.",
         "",
         f"| target | {' | '.join(Way)} |",
