@@ -8,7 +8,6 @@ from tests.faults.checks import is_imported, length_of, phase_of
 from tests.faults.plan import Fault, Target, Way
 from tests.support.kubectl import Object
 
-
 _HEAD = """\
 # Faults
 
