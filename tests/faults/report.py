@@ -11,7 +11,8 @@ from tests.support.kubectl import Object
 _HEAD = """\
 # Faults
 
-Made by `make test-faults`: see [README.md](README.md#faults). How often each target was struck, and what became of it all.
+Made by `make test-faults`: see [README.md](README.md#faults). How often each target was struck,
+and what became of it all.
 """
 
 
