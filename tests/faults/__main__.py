@@ -108,23 +108,26 @@ def run(minutes: float, seed: int) -> Result:
         ledger.stop()
         say("All is quiet. The mail is awaited.")
         result.wrong += until("mail", MAIL_SECONDS, lambda: _untold(scene))
-        result.wrong += _check(scene, ledger, before, result)
+        result.wrong += _check(scene, ledger, before, storm, result)
         if not result.wrong:
             say("The namespace is deleted.")
             scene.kubectl("delete", "namespace", NAMESPACE, "--timeout=120s")
     return result
 
 
-def _check(scene: Scene, ledger: Ledger, before: DatabaseImage, result: Result) -> Iterator[str]:
+def _check(scene: Scene, ledger: Ledger, before: DatabaseImage, storm: Storm, result: Result) -> Iterator[str]:
     runs = scene.runs()
     result.runs, result.mails = runs, len(scene.smtp.received)
     result.doubled, result.entries = checks.doubled(_message_ids(scene)), ledger.written
-    yield from checks.in_time(runs)
+    yield from checks.in_time(runs, storm.outages)
     yield from checks.explained(runs)
     for place in scene.places:
         yield from checks.clean(scene, place)
+        held = checks.swept(scene, place)
+        if held:
+            result.held.append(held)
         stored = scene.holdfast(place, "list")
-        yield from checks.kept(place, runs, stored)
+        yield from checks.kept(place, runs, stored, held=bool(held))
         for backup in stored:
             say(f"Restoring {backup['backupId']} of {place.policy}")
             yield from checks.restorable(scene, place, backup, before, ledger)

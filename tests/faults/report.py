@@ -31,6 +31,8 @@ class Result:
     doubled: int = 0
     entries: int = 0
     calm_seconds: float = 0.0
+    held: list[str] = field(default_factory=list)
+    """Which repositories could not be swept yet, and why."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -53,6 +55,7 @@ def markdown(result: Result) -> str:
     ]
     if result.missed:
         lines.append(f"- Not struck, as there was nothing to strike: {', '.join(map(str, result.missed))}.")
+    lines += [f"- Not swept yet, until the lease of a dead worker's lock ends: {one}" for one in result.held]
     if result.came_back:
         again = Counter(result.came_back)
         lines.append(f"- Ended by themselves and were started again: {', '.join(sorted(again))}.")

@@ -79,16 +79,24 @@ class Scene:
     def runs(self) -> list[Object]:
         return list(self.kubectl.list("backupruns"))
 
-    def holdfast(self, place: Place, *arguments: str, good: tuple[int, ...] = (0,)) -> Any:
-        """What a command prints about a repository, as the administrator of all."""
+    def holdfast(self, place: Place, *arguments: str, good: tuple[int, ...] = (0,), seconds: float = 300) -> Any:
+        """What a command prints about a repository, as the administrator of all. One that takes longer is stopped."""
         command = [
             *(sys.executable, "-m", "holdfast", *arguments, "--json"),
             *("--repository", place.repository, "--uri-file", str(self.mongod.uri_file)),
         ]
-        done = subprocess.run(command, env={**os.environ, **self.s3.settings}, capture_output=True, text=True)
-        if done.returncode not in good:
-            raise CommandLineFailed(f"`holdfast {' '.join(arguments)}`, {place.policy}: {done.stderr.strip()[-2000:]}")
-        return json.loads(done.stdout)
+        environment = {**os.environ, **self.s3.settings}
+        pipe = subprocess.PIPE
+        with subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) as running:
+            try:
+                printed, said = running.communicate(timeout=seconds)
+            except subprocess.TimeoutExpired:
+                running.terminate()  # so that it gives back what it holds
+                printed, said = running.communicate()
+                said += f" It did not end within {seconds:.0f} s."
+        if running.returncode not in good:
+            raise CommandLineFailed(f"`holdfast {' '.join(arguments)}`, {place.policy}: {said.strip()[-2000:]}")
+        return json.loads(printed)
 
     def _secret(self, name: str, values: Mapping[str, str]) -> None:
         body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": dict(values)}

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from tests.cluster.layout import Layout
 from tests.faults.plan import Fault, Target
@@ -25,6 +26,9 @@ class Storm:
     struck: Counter[Fault] = field(default_factory=Counter)
     missed: list[Fault] = field(default_factory=list)
     came_back: list[str] = field(default_factory=list)
+    outages: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """When the API server or etcd was struck; they do not overlap."""
+    _since: datetime | None = None
     _until: dict[Fault, float] = field(default_factory=dict)
     """What is struck now, and until when."""
 
@@ -64,6 +68,12 @@ class Storm:
 
     def _keep(self, now: float) -> None:
         struck = [PART_OF[fault.target] for fault in self._until if fault.target in PART_OF]
+        out = bool(struck)
+        if out and self._since is None:
+            self._since = datetime.now(UTC)
+        elif self._since is not None and not out:
+            self.outages.append((self._since, datetime.now(UTC)))
+            self._since = None
         for part in keep_parts(self.where, struck):
             self.came_back.append(part)
             self.say(f"{now:6.1f} s  {part} ended by itself and was started again")

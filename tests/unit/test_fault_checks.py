@@ -1,5 +1,6 @@
 """The checks of the fault tests find what they look for."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -40,7 +41,15 @@ def test_a_run_without_a_phase_is_open() -> None:
 def test_a_run_may_take_its_deadline_and_two_minutes(seconds: int, found: int) -> None:
     minute, second = divmod(DEADLINE_SECONDS + 120 + seconds, 60)
     late = run(completionTime=f"2026-06-01T12:{minute:02}:{second:02}Z")
-    assert len(list(checks.in_time([late]))) == found
+    assert len(list(checks.in_time([late], []))) == found
+
+
+def test_time_without_an_api_server_is_not_counted() -> None:
+    begin = datetime.fromisoformat(BEGIN)
+    late = run(completionTime=(begin + timedelta(seconds=DEADLINE_SECONDS + 150)).isoformat())
+    outage = (begin + timedelta(seconds=10), begin + timedelta(seconds=40))
+    assert not list(checks.in_time([late], [outage]))
+    assert list(checks.in_time([late], [(begin - timedelta(seconds=40), begin + timedelta(seconds=29))]))
 
 
 def test_a_failure_without_a_message_is_found() -> None:
@@ -73,6 +82,10 @@ def test_a_second_copy_of_a_mail_is_counted() -> None:
 
 def test_more_backups_than_the_rule_keeps_are_found() -> None:
     assert list(checks.kept(SHORT, [], stored("a", "b", "c")))
+
+
+def test_more_backups_are_no_wonder_where_a_lock_is_in_the_way() -> None:
+    assert not list(checks.kept(SHORT, [], stored("a", "b", "c"), held=True))
 
 
 def test_a_success_whose_backup_is_gone_too_early_is_found() -> None:
