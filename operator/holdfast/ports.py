@@ -360,6 +360,22 @@ class Pinger(Protocol):
         ...
 
 
+class Messenger(Protocol):
+    """Hands letters to services such as Slack; the contract is ``tests/support/messenger_contract.py``.
+
+    A URL says which service, and whose. It is a secret: nothing that is raised, returned or logged holds it. Every try
+    is bounded in time.
+    """
+
+    def service(self, url: str) -> str:
+        """What people call the service. InvalidUri if there is none, or it is not allowed. Nothing is called."""
+        ...
+
+    def send(self, url: str, letter: Letter) -> None:
+        """Return when the service has taken the letter's text. InvalidUri as above. HookUnavailable: try it later."""
+        ...
+
+
 class SourceProbe(Protocol):
     """Asks a source whether it can be read; the contract is ``tests/support/probe_contract.py``."""
 

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from holdfast.domain.channels import SCHEMES
+
 
 class OperatorSettings(BaseSettings):
     """Of the operator's Deployment."""
@@ -29,12 +31,21 @@ class OperatorSettings(BaseSettings):
     mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
     mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
     """Where the foot of a mail leads: a dashboard, a runbook."""
+    channel_schemes: Annotated[tuple[str, ...], NoDecode] = SCHEMES
+    """Which channels policies may name, by Apprise's schemes. None: no channels at all."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("watch_namespaces", mode="before")
+    @field_validator("watch_namespaces", "channel_schemes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("channel_schemes")
+    @classmethod
+    def _known(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(schemes) - set(SCHEMES)):
+            raise ValueError(f"there is no channel {', '.join(unknown)}; there are {', '.join(SCHEMES)}")
+        return schemes
 
 
 class WorkerSettings(BaseSettings):

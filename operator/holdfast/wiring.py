@@ -13,7 +13,7 @@ from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.probe import MongoProbe
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Meter, Pinger, Sample, SourceProbe, Store
+from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SourceProbe, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
@@ -302,6 +302,17 @@ def open_mailer(*, name: str | None = None, colour: str | None = None, link: str
 
     looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
     return SmtpMailer(Renderer(Brand(**looks)))
+
+
+def open_messenger(
+    schemes: Iterable[str], *, name: str | None = None, colour: str | None = None, link: str | None = None
+) -> Messenger:
+    """What hands messages to the services that policies name, as far as ``schemes`` allows; looks as those of mails."""
+    from holdfast.hooks.channels import AppriseMessenger
+    from holdfast.mail.render import Brand, Renderer
+
+    looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
+    return AppriseMessenger(Renderer(Brand(**looks)).text, tuple(schemes))
 
 
 def open_pinger() -> Pinger:

@@ -194,6 +194,7 @@ def test_every_value_arrives(render: Render) -> None:
         "mail.name=Ops",
         "mail.colour=#123456",
         "mail.link=https://holdfast.example.com/",
+        "channels.schemes={slack,pagerduty}",
         "resources.limits.memory=1Gi",
         "podAnnotations.one=two",
         "podLabels.three=four",
@@ -216,6 +217,7 @@ def test_every_value_arrives(render: Render) -> None:
     environment = environment_of(container)
     mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK")]
     assert mail == ["Ops", "#123456", "https://holdfast.example.com/"]
+    assert environment["HOLDFAST_CHANNEL_SCHEMES"] == "slack,pagerduty"
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
     assert environment["HOLDFAST_MAX_CONCURRENT_RUNS"] == "9"
 

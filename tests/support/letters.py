@@ -9,11 +9,15 @@ from holdfast.ports import Letter
 from holdfast.resources.base import format_time
 from holdfast.resources.drill import LastDrill
 from holdfast.resources.health import Health
+from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
 from holdfast.specs.drill_letter import drill_facts
 from holdfast.specs.health_letter import health_facts
 from holdfast.specs.letters import TEMPLATES, run_facts
+from holdfast.specs.missed_letter import missed_facts
+from holdfast.specs.restore_letter import restore_facts
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.kube_objects import policy_model
 
@@ -106,6 +110,37 @@ HEALTHS = {
 }
 
 
+MISSED = MissedSchedules(count=3, last=NOW, schedule="0 2 * * * Europe/Berlin", settled_until=NOW)
+
+
+def restore_of(phase: str) -> RestoreRun:
+    failed = {
+        "message": f"1 of 6 collections could not be restored. {EVIL}",
+        "collections": [{"name": "users", "phase": "Failed", "error": "The target refuses a document (code 121)."}],
+    }
+    good = {
+        "documents": 1_234_567,
+        "verification": {"result": "Equal", "collections": 6, "documents": 1_234_567},
+        "preRestoreBackupId": "20260302T005900Z-11aa",
+        "warnings": ["The user cannot set validators to warn; they stay as they are."],
+    }
+    return RestoreRun.model_validate(
+        {
+            "metadata": {"name": "undo-friday", "namespace": "team", "uid": "undo"},
+            "spec": {"source": {"policyRef": {"name": "timetrack"}, "latest": True}, "mode": "Apply"},
+            "status": {
+                "phase": phase,
+                "reason": "CollectionFailed" if phase == "Failed" else phase,
+                "backupId": "20260302T010004Z-8c1f",
+                "database": "timetrack_copy",
+                "completionTime": format_time(NOW),
+                "duration": "2m5s",
+                **(failed if phase == "Failed" else good),
+            },
+        }
+    )
+
+
 def run_of(name: str, ended: datetime = NOW, **status: Any) -> BackupRun:
     return BackupRun.model_validate(
         {
@@ -160,10 +195,13 @@ def policy() -> BackupPolicy:
 
 def letters() -> Mapping[str, Letter]:
     """By template."""
-    apart = {Event.WEEKLY_SUMMARY, *DRILLS, *HEALTHS}
+    restores = {Event.RESTORE_SUCCEEDED: restore_of("Succeeded"), Event.RESTORE_FAILED: restore_of("Failed")}
+    apart = {Event.WEEKLY_SUMMARY, Event.SCHEDULE_MISSED, *DRILLS, *HEALTHS, *restores}
     every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event not in apart}
     every |= {TEMPLATES[event]: drill_facts(policy(), "timetrack", drill) for event, drill in DRILLS.items()}
     every |= {TEMPLATES[event]: health_facts(policy(), "timetrack", health) for event, health in HEALTHS.items()}
+    every |= {TEMPLATES[event]: restore_facts(policy(), "timetrack", run, []) for event, run in restores.items()}
+    every["schedule_missed"] = missed_facts(policy(), "timetrack", MISSED)
     every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
     every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
     return {

@@ -1,100 +1,20 @@
 """The end of a run is told once, whatever is killed; what cannot be told is said, and fails nothing."""
 
-from base64 import b64encode
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from holdfast.domain.notifications import Event
 from holdfast.errors import AuthenticationFailed, ClusterUnavailable, HoldfastError, MailRefused, MailUnavailable
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, SECRET, Kind, KubeObject
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind
 from holdfast.resources.base import format_time
 from holdfast.resources.notifications import Delivery
 from holdfast.services.notify import notify
 from holdfast.services.outbox import owe
 from holdfast.services.post import place_of
-from holdfast.specs.names import policy_labels
-from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.fake_mailer import FakeMailer
-from tests.support.kube_objects import NAMESPACE, URI, policy_body, run_body, secret_body
-
-ADMIN = "admin@example.com"
-HOUR = 3600.0
-MAIL = {
-    "SMTP_HOST": "smtp.example.com",
-    "SMTP_USER": "mailer",
-    "SMTP_PASSWORD": "hunter2",
-    "FROM_EMAIL": "backups@example.com",
-    "ADMIN_EMAIL": ADMIN,
-}
-
-
-class Site:
-    """A policy, its Secret, and runs that end."""
-
-    def __init__(self, **spec: Any) -> None:
-        self.clock = FakeClock()
-        self.cluster = FakeCluster(self.clock)
-        self.mailer = FakeMailer()
-        self.cluster.put(BACKUP_POLICY, policy_body(**spec))
-        self.set_secret(**MAIL)
-
-    def set_secret(self, **values: str) -> None:
-        old = self.cluster.get(SECRET, NAMESPACE, "shop")
-        if old:
-            self.cluster.delete(SECRET, old)
-        body = secret_body()
-        body["data"] |= {name: b64encode(value.encode()).decode() for name, value in values.items()}
-        self.cluster.put(SECRET, body)
-
-    def configure(self, **email: Any) -> None:
-        body = self.policy()
-        assert self.cluster.patch(BACKUP_POLICY, body, {"spec": {"notifications": {"email": email}}})
-
-    def look(self) -> float | None:
-        return notify(self.cluster, self.mailer, NAMESPACE, "shop", clock=self.clock)
-
-    def settle(self) -> None:
-        """Look as often as it asks to be looked at at once."""
-        for _ in range(20):
-            look = self.look()
-            if look is None or look > 1:
-                return
-        raise AssertionError("it never comes to rest")
-
-    def ends(self, name: str, phase: str = "Failed", *, after: float = 60, **status: Any) -> None:
-        self.clock.advance(after)
-        body = run_body(name)
-        body["metadata"]["labels"] = policy_labels("shop")
-        moment = format_time(self.clock())
-        body["status"] = {"phase": phase, "reason": phase, "message": "M.", "completionTime": moment, **status}
-        self.cluster.put(BACKUP_RUN, body)
-
-    def policy(self) -> KubeObject:
-        body = self.cluster.get(BACKUP_POLICY, NAMESPACE, "shop")
-        assert body is not None
-        return body
-
-    def condition(self) -> tuple[str, str, str]:
-        [found] = [one for one in self.policy()["status"]["conditions"] if one["type"] == "NotificationsReady"]
-        return found["status"], found["reason"], found["message"]
-
-    def deliveries(self, run: str) -> list[dict[str, Any]]:
-        body = self.cluster.get(BACKUP_RUN, NAMESPACE, run)
-        assert body is not None
-        result: list[dict[str, Any]] = body["status"]["notifications"]["deliveries"]
-        return result
-
-    def sent(self) -> list[tuple[str, str]]:
-        """Template, and the runs that the mail tells of."""
-        return [
-            (
-                letter.template,
-                " ".join([letter.facts["rows"][0][1].partition("/")[2], *(o["name"] for o in letter.facts["others"])]),
-            )
-            for letter in self.mailer.sent
-        ]
+from tests.support.kube_objects import NAMESPACE, URI
+from tests.support.notify_site import ADMIN, HOUR, MAIL, Site, kill_at
 
 
 @pytest.fixture
@@ -374,7 +294,7 @@ def test_what_another_operator_has_claimed_meanwhile_is_left_to_it(site: Site) -
         reads += (verb, kind, name) == ("get", BACKUP_RUN, "a")
         if reads == 2:  # the first was to write down what is owed, this one is to claim it
             reads += 1
-            notify(site.cluster, other, NAMESPACE, "shop", clock=site.clock)
+            notify(site.cluster, other, site.messenger, NAMESPACE, "shop", clock=site.clock)
         return None
 
     site.cluster.failing = failing
@@ -394,45 +314,8 @@ def test_what_is_written_down_is_not_written_anew(site: Site) -> None:
 def _other_operator(site: Site, mailer: FakeMailer) -> HoldfastError | None:
     """Another operator looks while this one is just sending."""
     site.mailer.failing = lambda _: None
-    notify(site.cluster, mailer, NAMESPACE, "shop", clock=site.clock)
+    notify(site.cluster, mailer, site.messenger, NAMESPACE, "shop", clock=site.clock)
     return None
-
-
-class Killed(BaseException):
-    """The process is gone."""
-
-
-def kill_at(site: Site, line: int, *, sent_first: bool) -> None:
-    """Let the operator work, kill it at the write or the mail of that number, and let another one go on.
-
-    ``sent_first``: the mail server has the mail, and the operator dies before it hears so.
-    """
-    calls = 0
-
-    def count() -> None:
-        nonlocal calls
-        calls += 1
-        if calls == line:
-            raise Killed
-
-    def failing(verb: str, kind: Kind, name: str) -> HoldfastError | None:
-        del kind, name
-        if verb.startswith("patch"):
-            count()
-        return None
-
-    def at_mail(letter: Any) -> HoldfastError | None:
-        if sent_first and calls + 1 == line:
-            site.mailer.sent.append(letter)
-        count()
-        return None
-
-    site.cluster.failing, site.mailer.failing = failing, at_mail
-    try:
-        site.settle()
-    except Killed:
-        site.cluster.failing, site.mailer.failing = (lambda *_: None), (lambda _: None)
-        site.settle()
 
 
 @pytest.mark.parametrize("sent_first", [False, True])
@@ -477,7 +360,7 @@ def test_no_secret_is_in_a_letter_or_a_status(site: Site) -> None:
 
 def test_a_policy_that_goes_or_makes_no_sense_is_left_alone() -> None:
     site = Site()
-    assert notify(site.cluster, site.mailer, NAMESPACE, "nobody", clock=site.clock) is None
+    assert notify(site.cluster, site.mailer, site.messenger, NAMESPACE, "nobody", clock=site.clock) is None
     assert site.cluster.patch(BACKUP_POLICY, site.policy(), {"spec": {"schedule": {"cron": 5}}})
     assert site.look() is None
 

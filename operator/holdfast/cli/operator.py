@@ -14,7 +14,7 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
 from holdfast.services.census import Census
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import now, open_mailer, open_metrics, open_pinger, open_probe
+from holdfast.wiring import now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe
 
 
 def run_operator() -> None:
@@ -40,6 +40,9 @@ def run_operator() -> None:
         WorkerImage(settings.image, settings.image_pull_policy, queued=settings.max_concurrent_runs > 0),
         clock=now,
         mailer=open_mailer(name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link),
+        messenger=open_messenger(
+            settings.channel_schemes, name=settings.mail_name, colour=settings.mail_colour, link=settings.mail_link
+        ),
         pinger=open_pinger(),
         probe=open_probe(),
         census=census,

@@ -9,9 +9,10 @@ from typing import Any, cast
 import kopf
 
 from holdfast.handlers.reconciler import Reconciler
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObject
 from holdfast.services.follow_job import JOB_NAME_LABEL
 from holdfast.services.survey import Key, key_of, run_key
+from holdfast.services.write_status import parse_restore
 from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 
 _log = logging.getLogger("holdfast.operator")
@@ -106,7 +107,15 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
             phases.pop(str(body["metadata"]["uid"]), None)
             await reconciler.cancel_restore(dict(body))
         elif new_phase(body):
-            await reconciler.look_at(key_of("RestoreRun", dict(body)))
+            await look_at_restore(reconciler, dict(body))
+
+
+async def look_at_restore(reconciler: Reconciler, body: KubeObject) -> None:
+    """And at the policy that tells people how it ended."""
+    key = key_of("RestoreRun", body)
+    await reconciler.look_at(key)
+    if policy := parse_restore(body).policy_name:
+        await reconciler.look_at(Key("BackupPolicy", key.namespace, policy), delay=0.5)
 
 
 def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:

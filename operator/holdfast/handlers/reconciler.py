@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Meter, Pinger, SourceProbe
+from holdfast.ports import Clock, Cluster, Kind, KubeObject, Mailer, Messenger, Meter, Pinger, SourceProbe
 from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
@@ -58,6 +58,7 @@ class Reconciler:
         image: WorkerImage,
         clock: Clock,
         mailer: Mailer,
+        messenger: Messenger,
         pinger: Pinger,
         probe: SourceProbe,
         census: Census,
@@ -69,7 +70,8 @@ class Reconciler:
         max_concurrent_runs: int = 0,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
-        self._mailer, self._pinger, self._probe = mailer, pinger, probe
+        self._mailer, self._messenger = mailer, messenger
+        self._pinger, self._probe = pinger, probe
         self._census, self._meter = census, meter
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
@@ -169,7 +171,7 @@ class Reconciler:
             where = (key.namespace, key.name)
             looks = (
                 beat(self._cluster, self._pinger, *where, clock=self._clock),
-                notify(self._cluster, self._mailer, *where, clock=self._clock),
+                notify(self._cluster, self._mailer, self._messenger, *where, clock=self._clock),
             )
             return min((look for look in looks if look is not None), default=None)
 

@@ -51,13 +51,24 @@ class Renderer:
             text, html = (self._fill(f"{letter.template}.{kind}", letter.facts) for kind in ("txt", "html"))
             return _message(letter, sender, text, html)
         except (TemplateError, MessageError, ValueError) as error:
-            raise MailRefused(
-                f"The mail {letter.template} cannot be made ({type(error).__name__}).", hint="Please report it."
-            ) from error
+            raise _cannot(letter, error) from error
+
+    def text(self, letter: Letter) -> tuple[str, str]:
+        """Subject and text alone, for what is no mail. MailRefused as above."""
+        try:
+            return one_line(str(letter.facts["subject"]))[:SUBJECT_LIMIT], self._fill(
+                f"{letter.template}.txt", letter.facts
+            )
+        except (TemplateError, KeyError) as error:
+            raise _cannot(letter, error) from error
 
     def _fill(self, name: str, facts: Mapping[str, Any]) -> str:
         colour = COLOURS.get(str(facts.get("outcome")), COLOURS["none"])
         return self._environment.get_template(name).render({**facts, "colour": colour}).strip() + "\n"
+
+
+def _cannot(letter: Letter, error: Exception) -> MailRefused:
+    return MailRefused(f"The mail {letter.template} cannot be made ({type(error).__name__}).", hint="Please report it.")
 
 
 def _message(letter: Letter, sender: Sender, text: str, html: str) -> EmailMessage:

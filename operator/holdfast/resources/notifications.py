@@ -9,14 +9,16 @@ from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.resources.base import Spec, Status, Timestamp
 from holdfast.resources.references import SecretKey, SecretName
 
-DELIVERIES_LIMIT = 32
+DELIVERIES_LIMIT = 128
+"""Of a policy: each recipient may be owed each of its stories."""
 RECIPIENTS_LIMIT = 16
 
 _SET: dict[str, Any] = {"x-kubernetes-list-type": "set"}
 
 _EVENTS = (
     "BackupSucceeded, BackupFailed, BackupPartial (some collections failed), BackupRecovered (good again; who does not "
-    "name it is told of a success), DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
+    "name it is told of a success), RestoreSucceeded, RestoreFailed, ScheduleMissed (a backup never started), "
+    "DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
     "WeeklySummary (Monday at 08:00 in the time zone of the schedule)."
 )
 
@@ -92,10 +94,35 @@ class HeartbeatSpec(Spec):
     url_secret_ref: Annotated[UrlSecretRef, Field(description="Where the URL is: http or https, called by GET.")]
 
 
+class UrlsSecretRef(Spec):
+    """A Secret in the policy's namespace that holds a URL under each of its keys."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
+
+
+class ChannelsSpec(Spec):
+    """Messages to services such as Slack, Teams or PagerDuty."""
+
+    urls_secret_ref: Annotated[
+        UrlsSecretRef,
+        Field(description="The Secret with one Apprise URL under each key, at most 8. A key is a channel's name."),
+    ]
+    events: Annotated[
+        tuple[Event, ...] | None,
+        Field(description="What is told. Default: all.", max_length=len(Event), json_schema_extra=_SET),
+    ] = None
+    suspend: Annotated[bool, Field(description="Send nothing for now. What happens meanwhile is not made up for.")] = (
+        False
+    )
+
+
 class NotificationsSpec(Spec):
     """Who is told what."""
 
     email: Annotated[EmailSpec, Field(description="Mail about this policy.")] = EmailSpec()
+    channels: Annotated[
+        ChannelsSpec | None, Field(description="Messages to services such as Slack, Teams or PagerDuty. Default: none.")
+    ] = None
     heartbeat: Annotated[
         HeartbeatSpec | None,
         Field(description="A dead man's switch: a URL that is called after each good backup. Default: none."),
@@ -105,7 +132,7 @@ class NotificationsSpec(Spec):
 class Delivery(Status):
     """One message to one address."""
 
-    to: Annotated[str, Field(description="The address.")]
+    to: Annotated[str, Field(description="The address, or `channel:` and the key of the URL.")]
     event: Annotated[Event, Field(description="What it is told.")]
     phase: Annotated[
         DeliveryPhase,
@@ -157,6 +184,9 @@ class PolicyNotifications(Status):
         Timestamp | None, Field(description="The moment that the last weekly summary was due at.")
     ] = None
     drill_time: Annotated[Timestamp | None, Field(description="When the last drill ended that was told of.")] = None
+    missed_time: Annotated[
+        Timestamp | None, Field(description="When the last missed backup was due that was told of.")
+    ] = None
     health_time: Annotated[Timestamp | None, Field(description="Since when health is as it was last told.")] = None
     deliveries: Deliveries = ()
     heartbeat: Annotated[HeartbeatStatus | None, Field(description="What the heartbeat URL was told.")] = None

@@ -9,6 +9,7 @@ from holdfast.domain.phases import CollectionPhase, RestorePhase
 from holdfast.domain.restoring import Existing, Strategy
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
+from holdfast.resources.notifications import RunNotifications
 from holdfast.resources.policy import Glob
 from holdfast.resources.references import DatabaseName, UriSecretRef
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, PolicyRef
@@ -317,6 +318,7 @@ class RestoreRunStatus(Status):
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
+    notifications: Annotated[RunNotifications | None, Field(description="Who was told of the end of the run.")] = None
 
     @property
     def terminal(self) -> bool:
@@ -335,6 +337,12 @@ class RestoreRun(Status):
     metadata: Metadata
     spec: RestoreRunSpec
     status: RestoreRunStatus = RestoreRunStatus()
+
+    @property
+    def policy_name(self) -> str | None:
+        """The policy whose backup it restores; None where nobody has found out yet."""
+        named = self.spec.source.policy_ref
+        return self.status.policy or (named.name if named else None)
 
     @property
     def owner_reference(self) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from holdfast.domain.channels import is_channel
 from holdfast.domain.mail_settings import ADMIN, HOST, MailServer, read_mail_settings
 from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.notifications import Event
@@ -15,13 +16,24 @@ from holdfast.resources.policy import BackupPolicy
 
 @dataclass(frozen=True)
 class Account:
-    """``recipients``: what each address wants to be told."""
+    """``recipients``: what each address, and each channel, wants to be told."""
 
-    server: MailServer
+    server: MailServer | None
     recipients: Mapping[str, tuple[Event, ...]]
+    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Of the channels. They are secrets."""
+    mail_unknown: bool = False
+    """Mail is wanted and cannot be: what is owed by mail waits."""
+    channels_unknown: bool = False
+    """The same of channels."""
 
     def __str__(self) -> str:
-        return f"Mail goes to {', '.join(self.recipients)} by {self.server}."
+        return f"Mail goes to {', '.join(to for to in self.recipients if not is_channel(to))} by {self.server}."
+
+    def gone(self, to: str) -> bool:
+        """Whether this recipient is not to be told any more. Of one that waits nobody knows."""
+        unknown = self.channels_unknown if is_channel(to) else self.mail_unknown
+        return to not in self.recipients and not unknown
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,32 @@ from datetime import datetime, timedelta
 
 from holdfast.domain.notifications import Batch, Debt, DeliveryPhase, Event, event_of, told_as
 from holdfast.domain.phases import Phase
-from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, Mailer
+from holdfast.errors import HoldfastError, InvalidSpec
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, Mailer, Messenger
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
-from holdfast.services.mail_account import Account, NoMail, database_name, mail_account
+from holdfast.services.courier import Courier
+from holdfast.services.mail_account import Account, database_name
 from holdfast.services.outbox import change_delivery, owe
-from holdfast.services.post import WITHDRAWN, Owner, Post, debt_of, place_of, withdrawn
-from holdfast.services.say_notifications import Verdict, say
+from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
+from holdfast.services.setting import read_setting, speak
 from holdfast.services.summarise import summarise
 from holdfast.services.tell_drill import tell_drill
 from holdfast.services.tell_health import tell_health
+from holdfast.services.tell_missed import tell_missed
+from holdfast.services.tell_restores import tell_restores
 from holdfast.services.write_status import parse_policy, parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
-
-READY_REASON = "Configured"
 
 Runs = Sequence[tuple[BackupRun, KubeObject]]
 """As models and as they were read."""
 
 
-def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock: Clock) -> float | None:
+def notify(
+    cluster: Cluster, mailer: Mailer, messenger: Messenger, namespace: str, name: str, *, clock: Clock
+) -> float | None:
     """Given a policy's name, send what is owed about it. Returns seconds until it wants to be looked at again.
 
     Raises ClusterUnavailable if the cluster does not answer: the caller tries again.
@@ -45,22 +48,21 @@ def notify(cluster: Cluster, mailer: Mailer, namespace: str, name: str, *, clock
     except InvalidSpec:
         return None  # the policy's condition Ready says it
     now = clock().replace(microsecond=0)
-    try:
-        account = mail_account(cluster, policy)
-    except InvalidInput as error:
-        say(cluster, body, Verdict(False, error.reason, str(error)), now=now, since=_since(policy))
+    setting = read_setting(cluster, messenger, policy)
+    account, since = setting.account, _since(policy)
+    if account is None:
+        # Settings that are wrong are mended one day, and what happened meanwhile is told then.
+        since = since if setting.wrong else None
+        speak(cluster, policy, setting, (), since=since, now=now)
         return None
-    if isinstance(account, NoMail):
-        good = account.reason == "Suspended"
-        say(cluster, body, Verdict(good, account.reason, account.message), now=now, since=None)
-        return None
-    since = _since(policy) or now
-    if _since(policy) is None:
-        say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
-    at_work = _Round(cluster, mailer, policy, account, since, now)
+    if since is None:
+        since = now
+        speak(cluster, policy, setting, (), since=since, now=now)
+    at_work = _Round(cluster, Courier(mailer, messenger, account), policy, account, since, now)
     look = at_work.go()
     runs = ended_runs(cluster, policy) if at_work.acted else at_work.runs
-    _say_how_it_went(cluster, policy, account, runs, since, now)
+    told = [delivery for run, _ in runs if run.status.notifications for delivery in run.status.notifications.deliveries]
+    speak(cluster, policy, setting, [*told, *at_work.restores], since=since, now=now)
     return None if look is None else max(1.0, (look - now).total_seconds())
 
 
@@ -73,7 +75,7 @@ class _Round:
     """One look at all runs of a policy."""
 
     cluster: Cluster
-    mailer: Mailer
+    courier: Courier
     policy: BackupPolicy
     account: Account
     since: datetime
@@ -81,6 +83,8 @@ class _Round:
     runs: Runs = ()
     acted: bool = False
     """Whether anything was sent or withdrawn, so that what was read is old."""
+    restores: Sequence[Delivery] = ()
+    """What the statuses of restores say at the end."""
     _by_name: dict[str, BackupRun] = field(default_factory=dict)
 
     def go(self) -> datetime | None:
@@ -93,12 +97,15 @@ class _Round:
         looks = [self._pay(to, debts, owners) for to, debts in self._debts(runs, owners).items()]
         ended = [run for run, _ in runs]
         looks.append(
-            summarise(self.cluster, self.mailer, self.policy, self.account, ended, since=self.since, now=self.now)
+            summarise(self.cluster, self.courier, self.policy, self.account, ended, since=self.since, now=self.now)
         )
         looks += [
-            tell(self.cluster, self.mailer, self.policy, self.account, since=self.since, now=self.now)
-            for tell in (tell_drill, tell_health)
+            tell(self.cluster, self.courier, self.policy, self.account, since=self.since, now=self.now)
+            for tell in (tell_drill, tell_health, tell_missed)
         ]
+        restores = tell_restores(self.cluster, self.courier, self.policy, self.account, since=self.since, now=self.now)
+        self.restores = restores.deliveries
+        looks.append(restores.look)
         return min((look for look in looks if look is not None), default=None)
 
     def _owe(self, runs: Runs) -> bool:
@@ -128,16 +135,16 @@ class _Round:
         for run, _ in runs:
             name, at = run.metadata.name, ended_at(run)
             for delivery in run.status.notifications.deliveries if run.status.notifications else ():
-                wanted = delivery.to in self.account.recipients and at >= self.since
-                if wanted or delivery.phase is not DeliveryPhase.OWED:
+                owed = delivery.phase is DeliveryPhase.OWED
+                if delivery.to in self.account.recipients and (at >= self.since or not owed):
                     debts.setdefault(delivery.to, []).append(debt_of(name, at, delivery))
-                else:
+                elif owed and (self.account.gone(delivery.to) or at < self.since):
                     self.acted = True
                     change_delivery(self.cluster, owners[name].place, delivery.to, delivery.event, withdrawn)
         return debts
 
     def _pay(self, to: str, debts: list[Debt], owners: Mapping[str, Owner]) -> datetime | None:
-        post = Post(self.cluster, self.mailer, self.account.server, to, owners, self._facts, self.now)
+        post = Post(self.cluster, self.courier, to, owners, self._facts, self.now)
         return post.pay(debts, timedelta(seconds=self.policy.spec.notifications.email.collect_seconds))
 
     def _facts(self, batch: Batch) -> Mapping[str, object]:
@@ -162,32 +169,3 @@ def ended_at(run: BackupRun) -> datetime:
     if moment is None:
         raise HoldfastError(f"BackupRun {run.metadata.namespace}/{run.metadata.name} has no times.")
     return moment
-
-
-def _say_how_it_went(
-    cluster: Cluster, policy: BackupPolicy, account: Account, runs: Runs, since: datetime, now: datetime
-) -> None:
-    """What the newest tries tell about the mail server."""
-    body = cluster.get(BACKUP_POLICY, policy.metadata.namespace, policy.metadata.name)
-    if body is None or body["metadata"]["uid"] != policy.metadata.uid:
-        return
-    newest: dict[str, tuple[datetime, Delivery]] = {}
-    for delivery in _all_deliveries(parse_policy(body), runs):
-        tried = delivery.sent_time or delivery.first_attempt_time
-        if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
-            known = newest.get(delivery.to)
-            newest[delivery.to] = (tried, delivery) if known is None or tried >= known[0] else known
-    troubled = [(to, delivery) for to, (_, delivery) in sorted(newest.items()) if delivery.error]
-    if not troubled:
-        say(cluster, body, Verdict(True, READY_REASON, str(account)), now=now, since=since)
-        return
-    to, delivery = troubled[0]
-    more = f" So it is for {len(troubled) - 1} more." if len(troubled) > 1 else ""
-    message = f"Mail to {to} cannot be sent: {delivery.error}{more}"
-    say(cluster, body, Verdict(False, delivery.reason or "MailFailed", message), now=now, since=since)
-
-
-def _all_deliveries(policy: BackupPolicy, runs: Runs) -> list[Delivery]:
-    """Of the runs, and of the policy itself."""
-    notes = [run.status.notifications for run, _ in runs]
-    return [delivery for one in (*notes, policy.status.notifications) if one for delivery in one.deliveries]

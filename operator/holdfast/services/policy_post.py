@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.errors import ClusterUnavailable
-from holdfast.ports import BACKUP_POLICY, Cluster, Mailer
+from holdfast.ports import BACKUP_POLICY, Cluster
 from holdfast.resources.notifications import Delivery, PolicyNotifications
 from holdfast.resources.policy import BackupPolicy
+from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account
 from holdfast.services.outbox import change_delivery
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
@@ -28,7 +29,7 @@ class Story:
     """What is told of under one moment."""
 
     events: frozenset[Event]
-    moment: Literal["summary_time", "drill_time", "health_time"]
+    moment: Literal["summary_time", "drill_time", "health_time", "missed_time"]
 
 
 def owe_story(
@@ -54,7 +55,7 @@ def owe_story(
 
 def tell_story(
     cluster: Cluster,
-    mailer: Mailer,
+    courier: Courier,
     policy: BackupPolicy,
     account: Account,
     story: Story,
@@ -74,10 +75,12 @@ def tell_story(
     for delivery in notes.deliveries:
         if delivery.phase is not DeliveryPhase.OWED or delivery.event not in story.events:
             continue
-        if delivery.to not in account.recipients or told_of < since:
+        if account.gone(delivery.to) or told_of < since:
             change_delivery(cluster, owner.place, delivery.to, delivery.event, withdrawn)
             continue
-        post = Post(cluster, mailer, account.server, delivery.to, {_POLICY: owner}, lambda _: facts(), now)
+        if delivery.to not in account.recipients:
+            continue
+        post = Post(cluster, courier, delivery.to, {_POLICY: owner}, lambda _: facts(), now)
         look = post.pay([debt_of(_POLICY, told_of, delivery)], timedelta(0))
         looks += [look] if look else []
     return min(looks, default=None)

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from holdfast.domain.mail_settings import MailServer
 from holdfast.domain.notifications import (
     Batch,
     Debt,
@@ -22,8 +21,9 @@ from holdfast.domain.notifications import (
     plan,
 )
 from holdfast.errors import HoldfastError, MailRefused
-from holdfast.ports import Cluster, Kind, KubeObject, Letter, Mailer
+from holdfast.ports import Cluster, Kind, KubeObject, Letter
 from holdfast.resources.notifications import Delivery
+from holdfast.services.courier import Courier
 from holdfast.services.outbox import Place, change_delivery
 from holdfast.specs.letters import TEMPLATES
 
@@ -48,8 +48,7 @@ class Post:
     """All that is needed to pay the debts to one address."""
 
     cluster: Cluster
-    mailer: Mailer
-    server: MailServer
+    courier: Courier
     to: str
     owners: Mapping[str, Owner]
     """By the ``run`` of a debt."""
@@ -76,7 +75,7 @@ class Post:
             self._change(debt, lambda delivery: delivery.model_copy(update={"message_id": message_id}))
         letter = Letter(message_id, self.to, self.now, TEMPLATES[batch.lead.event], self.tell(batch))
         try:
-            self.mailer.send(self.server, letter)
+            self.courier.send(letter)
         except HoldfastError as error:
             return self._failed(batch, error, again, final=isinstance(error, MailRefused) or given_up(first, self.now))
         for debt in batch.debts:
@@ -86,7 +85,7 @@ class Post:
     def _message_id(self, lead: Debt) -> str:
         place = self.owners[lead.run].place
         key = message_key(place.uid, lead.event, self.to, lead.at.isoformat())
-        return f"{key}@{self.server.sender.address.rpartition('@')[2]}"
+        return f"{key}@{self.courier.domain}"
 
     def _cross_out(self, debt: Debt) -> None:
         self._change(debt, partial(_sent, now=self.now))
@@ -98,7 +97,7 @@ class Post:
         if not final:
             return again
         owner = self.owners[batch.lead.run]
-        note = f"The mail {batch.lead.event} to {self.to} was given up: {said}"
+        note = f"The message {batch.lead.event} to {self.to} was given up: {said}"
         self.cluster.record(owner.body, owner.place.kind, "Warning", FAILED_REASON, note)
         return self.now
 
@@ -130,7 +129,7 @@ def withdrawn(delivery: Delivery) -> Delivery | None:
     """Owed to somebody who is not to be told any more."""
     if delivery.phase is not DeliveryPhase.OWED:
         return None
-    error = "The policy does not name this address any more, or mail was off since."
+    error = "The policy does not name this recipient any more, or notifications were off since."
     return _not_sent(delivery, reason=WITHDRAWN, error=error, final=True)
 
 

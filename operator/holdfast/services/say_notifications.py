@@ -13,6 +13,7 @@ from holdfast.resources.policy import BackupPolicyStatus
 from holdfast.services.write_status import CONFLICTS, write_status
 
 NOTIFICATIONS_READY = "NotificationsReady"
+CHANNELS_READY = "ChannelsReady"
 
 QUIET = frozenset({"NotConfigured", "Suspended", "Configured"})
 """What somebody wanted so is no news."""

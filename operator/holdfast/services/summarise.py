@@ -6,9 +6,10 @@ from typing import Any
 
 from holdfast.domain.notifications import Event
 from holdfast.domain.week import days_of_week, last_due
-from holdfast.ports import Cluster, Mailer
+from holdfast.ports import Cluster
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.policy_post import Story, owe_story, tell_story
 from holdfast.specs.letters import zone_of
@@ -19,7 +20,7 @@ _WEEK = Story(frozenset({Event.WEEKLY_SUMMARY}), "summary_time")
 
 def summarise(
     cluster: Cluster,
-    mailer: Mailer,
+    courier: Courier,
     policy: BackupPolicy,
     account: Account,
     runs: Sequence[BackupRun],
@@ -35,7 +36,7 @@ def summarise(
         return next_due
     told_of = notes.summary_time
     look = tell_story(
-        *(cluster, mailer, policy, account, _WEEK, notes),
+        *(cluster, courier, policy, account, _WEEK, notes),
         lambda: _facts(cluster, policy, runs, told_of),
         since=since,
         now=now,

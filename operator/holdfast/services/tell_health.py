@@ -4,10 +4,11 @@ from datetime import datetime
 
 from holdfast.domain.health import CheckName, Verdict
 from holdfast.domain.notifications import DeliveryPhase, Event
-from holdfast.ports import Cluster, Mailer
+from holdfast.ports import Cluster
 from holdfast.resources.health import Health
 from holdfast.resources.notifications import PolicyNotifications
 from holdfast.resources.policy import BackupPolicy
+from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.policy_post import Story, owe_story, tell_story
 from holdfast.specs.health_letter import health_facts
@@ -16,7 +17,7 @@ _HEALTH = Story(frozenset({Event.HEALTH_CRITICAL, Event.HEALTH_RECOVERED}), "hea
 
 
 def tell_health(
-    cluster: Cluster, mailer: Mailer, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
+    cluster: Cluster, courier: Courier, policy: BackupPolicy, account: Account, *, since: datetime, now: datetime
 ) -> datetime | None:
     """Given a policy as it was read, send what is owed about its health. Returns when to look again.
 
@@ -32,7 +33,7 @@ def tell_health(
     if notes is None or not any(_owed_here(one.phase, one.event) for one in notes.deliveries):
         return None
     return tell_story(
-        *(cluster, mailer, policy, account, _HEALTH, notes),
+        *(cluster, courier, policy, account, _HEALTH, notes),
         lambda: health_facts(policy, database_name(cluster, policy), health),
         since=since,
         now=now,
