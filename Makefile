@@ -46,6 +46,11 @@ e2e: setup cluster-up ## Tests of the operator in a real Kubernetes, installed b
 	$(call say,End-to-end tests)
 	@$(BIN)/python -m pytest tests/e2e
 
+.PHONY: test-faults
+test-faults: setup ## Kill and cut off everything at random while backups run; MINUTES=15 SEED=1 (about 12 minutes more)
+	$(call say,Faults)
+	@$(BIN)/python -m tests.faults --minutes $(or $(MINUTES),15) $(if $(SEED),--seed $(SEED)) $(if $(REPORT),--report $(REPORT))
+
 .PHONY: bench
 bench: setup ## Measure speed, size and memory, and write the table in bench/README.md (about 15 minutes)
 	@$(BIN)/python -m bench

@@ -71,6 +71,19 @@ class Server(ABC):
                 raise ServerError(f"{self.name} (pid {self._process.pid}) did not end within {STOP_SECONDS:.0f} s")
         rmtree(self.directory, ignore_errors=True)
 
+    def send(self, number: signal.Signals) -> None:
+        """Send its process a signal; what it kept stays."""
+        if self._process is not None:
+            self._process.send(number)
+
+    def start_again(self) -> None:
+        """Start it on the port that it had, with what it kept, once a signal has ended it."""
+        if self._process is not None and not self._process.wait(STOP_SECONDS):
+            raise ServerError(f"{self.name} (pid {self._process.pid}) has not ended: it cannot be started again")
+        self._process = spawn(self.command(), output=self._log, outlive=False)
+        if not self._listens(self._process):
+            raise ServerError(f"{self.name} did not start again on port {self.port}: see {self._log}")
+
     @property
     def _log(self) -> Path:
         return self.directory / "log"

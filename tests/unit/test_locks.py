@@ -5,7 +5,9 @@ from threading import Event
 
 import pytest
 
-from holdfast.errors import Interrupted, NotAuthorized, RepositoryBusy
+from holdfast.errors import Interrupted, NotAuthorized, RepositoryBusy, StoreUnavailable
+from holdfast.ports import Labels
+from holdfast.repository import locks
 from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind, kept_for_reading, locked
 from holdfast.stores.memory import MemoryStore
 
@@ -116,6 +118,70 @@ def test_a_lock_is_given_back_when_the_work_fails(bench: Bench) -> None:
     with pytest.raises(KeyError), locked(bench.store, bench.clock, LockKind.SHARED, "backup", Event()):
         raise KeyError
     assert bench.store.objects == {}
+
+
+class Flaky(MemoryStore):
+    """A store whose next answers get lost: a write or a removal is done all the same, or is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes_unheard = self.removals_failed = 0
+
+    def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
+        done = super().create(key, data, labels)
+        if self.writes_unheard:
+            self.writes_unheard -= 1
+            raise StoreUnavailable("the answer was lost")
+        return done
+
+    def delete(self, key: str) -> None:
+        if self.removals_failed:
+            self.removals_failed -= 1
+            raise StoreUnavailable("connection reset")
+        super().delete(key)
+
+
+@pytest.fixture
+def flaky(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Flaky:
+    bench.store = store = Flaky()
+    monkeypatch.setattr(locks, "RELEASE_PAUSES", (0.0, 0.0))
+    return store
+
+
+def test_a_lock_whose_write_went_unheard_does_not_stay(bench: Bench, flaky: Flaky) -> None:
+    flaky.writes_unheard = 1
+    with pytest.raises(StoreUnavailable), locked(flaky, bench.clock, LockKind.SHARED, "backup", Event()):
+        pass
+    assert flaky.objects == {}
+
+
+def test_a_renewal_that_went_unheard_does_not_stay(bench: Bench, flaky: Flaky) -> None:
+    with locked(flaky, bench.clock, LockKind.SHARED, "backup", Event()) as lock:
+        flaky.writes_unheard = 1
+        with pytest.raises(StoreUnavailable):
+            lock.renew()
+    assert flaky.objects == {}
+
+
+def test_a_renewal_takes_away_what_an_earlier_one_left(bench: Bench, flaky: Flaky) -> None:
+    lock = bench.taken(LockKind.SHARED)
+    flaky.removals_failed = 1
+    with pytest.raises(StoreUnavailable):
+        lock.renew()
+    lock.renew()
+    assert len(flaky.objects) == 1
+
+
+def test_a_store_that_is_away_at_the_end_gets_its_lock_removed_when_it_is_back(bench: Bench, flaky: Flaky) -> None:
+    with locked(flaky, bench.clock, LockKind.SHARED, "backup", Event()):
+        flaky.removals_failed = 2
+    assert flaky.objects == {}
+
+
+def test_a_store_that_stays_away_at_the_end_spoils_nothing(bench: Bench, flaky: Flaky) -> None:
+    with locked(flaky, bench.clock, LockKind.SHARED, "backup", Event()):
+        flaky.removals_failed = 100
+    assert len(flaky.objects) == 1
 
 
 def test_who_may_only_read_is_warned_and_goes_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -284,6 +284,21 @@ def test_a_run_at_work_is_left_alone(cluster: FakeCluster, clock: FakeClock) -> 
     assert cluster.writes == []
 
 
+def test_a_run_whose_job_nobody_ends_has_ended_two_minutes_after_its_deadline(clock: FakeClock) -> None:
+    cluster = FakeCluster(clock)
+    cluster.put(BACKUP_POLICY, policy_body(job={"activeDeadlineSeconds": 120}))
+    job = started(cluster, clock)
+    cluster.put(POD, pod_body(job, clock.now, phase="Running", containerStatuses=container(running={})))
+    at = clock.now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", message="", startTime=at)
+    wait = reconcile(cluster, clock)
+    assert wait is not None
+    assert wait < 120 + 120
+    clock.advance(wait)
+    assert reconcile(cluster, clock) is None
+    assert says(cluster) == ("Failed", "DeadlineExceeded")
+
+
 def test_a_scheduled_job_that_cannot_start_has_a_run_that_tells(cluster: FakeCluster, clock: FakeClock) -> None:
     job = cluster.put(JOB, cron_job_job(SCHEDULED))
     reconcile(cluster, clock, SCHEDULED)

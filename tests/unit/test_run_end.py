@@ -38,7 +38,7 @@ def test_a_worker_at_work_is_left_alone() -> None:
 
 def test_a_job_between_two_tries_is_left_alone() -> None:
     assert verdict(JOB, DEAD) is None
-    assert verdict(JOB, DEAD, now=NOW + timedelta(days=1)) is None
+    assert verdict(JOB, DEAD, now=NOW + timedelta(hours=5)) is None
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,26 @@ def test_a_failed_job_without_pods_still_ends_the_run() -> None:
 def test_a_job_that_cannot_finish_failing_is_given_up() -> None:
     job = replace(JOB, failing_since=NOW, reason="DeadlineExceeded")
     assert verdict(job, RUNNING) is None
-    assert ended(job, RUNNING, now=NOW + timedelta(minutes=3)).reason == "DeadlineExceeded"
+    assert ended(job, RUNNING, now=NOW + timedelta(seconds=90)).reason == "DeadlineExceeded"
+
+
+OVERDUE = JOB.started + timedelta(seconds=JOB.deadline_seconds) + timedelta(seconds=90)
+
+
+@pytest.mark.parametrize("pod", [RUNNING, DEAD])
+def test_a_job_past_its_deadline_that_nobody_ends_is_given_up_within_two_minutes(pod: PodState) -> None:
+    assert verdict(JOB, pod, now=OVERDUE - timedelta(seconds=1)) is None
+    end = ended(JOB, pod, now=OVERDUE)
+    assert (end.phase, end.reason) == (Phase.FAILED, "DeadlineExceeded")
+
+
+def test_a_worker_that_came_to_its_end_is_believed_though_nobody_counts_it() -> None:
+    words = WorkerMessage("Succeeded", "", Phase.SUCCEEDED, {"backupId": "b"})
+    assert ended(JOB, replace(DEAD, terminated_message=words.encode()), now=OVERDUE).phase is Phase.SUCCEEDED
+
+
+def test_a_job_that_is_suspended_has_no_deadline() -> None:
+    assert verdict(replace(JOB, suspended=True), now=OVERDUE) is None
 
 
 def test_a_report_that_was_lost_is_taken_from_the_pod() -> None:

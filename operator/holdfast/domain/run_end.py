@@ -4,8 +4,8 @@ Everything that can go wrong with a pod is told here, in words that say what to 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from holdfast.domain.phases import Phase
@@ -25,7 +25,12 @@ CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError"
 BACKUP_MISSING = "BackupMissing"
 CANCEL_REQUESTED = "CancelRequested"
 OUT_OF_MEMORY = "OOMKilled"
-FAILING_PATIENCE = timedelta(minutes=3)
+FAILING_PATIENCE = timedelta(seconds=90)
+"""More than a worker is given to stop, and so little that a run ends within two minutes of its deadline."""
+DEADLINE_EXCEEDED = "DeadlineExceeded"
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,8 @@ def judge(
     stuck = job.failing_since is not None and now - job.failing_since >= FAILING_PATIENCE
     if job.end or stuck:
         return _ended(job, newest_first, lost)
+    if now >= overdue_at(job):
+        return _overdue(job, newest_first, lost)
     if job.deleting:
         return RunEnd(
             Phase.CANCELLED,
@@ -123,6 +130,21 @@ def judge(
         seconds = int(start_timeout.total_seconds())
         return RunEnd(Phase.FAILED, reason, f"{message} (Given up after {seconds} s without a start.)")
     return RunWaits(reason, message)
+
+
+def overdue_at(job: JobState) -> datetime:
+    """When somebody should have ended a Job long ago. Its controller may be down, or wait for a pod that never goes."""
+    if job.suspended or not job.deadline_seconds:
+        return _NEVER
+    return job.started + timedelta(seconds=job.deadline_seconds) + FAILING_PATIENCE
+
+
+def _overdue(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:
+    """A worker that has come to its end is believed; its Job's controller only has not counted it."""
+    words = _last_words(pods)
+    if words is not None and words.phase:
+        return RunEnd(words.phase, words.reason, words.message, words)
+    return _ended(replace(job, reason=DEADLINE_EXCEEDED), pods, lost)
 
 
 def _quote(text: str) -> str:
@@ -157,11 +179,11 @@ def _ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:
             "ReportLost",
             f"The worker ended well, but its report is lost. {lost}",
         )
-    if job.reason == "DeadlineExceeded":
+    if job.reason == DEADLINE_EXCEEDED:
         last = f" Its last words: {words.message}" if words and words.message else ""
         return RunEnd(
             Phase.FAILED,
-            "DeadlineExceeded",
+            DEADLINE_EXCEEDED,
             f"The run took longer than its activeDeadlineSeconds of {job.deadline_seconds} s. "
             f"Raise it, or look for what holds the worker up.{last}",
             words,

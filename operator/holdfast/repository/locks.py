@@ -7,7 +7,7 @@ after: of two who do it at once, each sees the other, and at least one gives way
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ from random import uniform
 from secrets import token_hex
 from threading import Event, RLock, Thread
 
-from holdfast.errors import HoldfastError, Interrupted, NotAuthorized, RepositoryBusy
+from holdfast.errors import HoldfastError, Interrupted, NotAuthorized, RepositoryBusy, Unavailable
 from holdfast.ports import Clock, Store
 
 LEASE = timedelta(minutes=30)
@@ -25,6 +25,9 @@ RENEWAL = timedelta(minutes=5)
 MARGIN = timedelta(minutes=30)
 """How long after its end a lease is still honoured: clocks that differ by less do no harm."""
 PATIENCE = timedelta(minutes=10)
+RELEASE_PAUSES = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries to give a lock back after good work. One that stays keeps every prune waiting for its lease."""
+
 _LOCKS = "locks/"
 
 
@@ -55,17 +58,26 @@ class Lock:
         self._changing = RLock()
         self._sequence = 0
         self._key: str | None = None
+        self._written: list[str] = []
+        """All that may be in the store: whether a write that failed went through is not known."""
         self._expires: datetime | None = None
 
     def acquire(self) -> None:
         """Take the lock, or raise RepositoryBusy with the name of its holder. Breaks the locks of the dead."""
+        try:
+            self._acquire()
+        except HoldfastError:
+            with suppress(HoldfastError):
+                self.release()
+            raise
+
+    def _acquire(self) -> None:
         self._write()
         now = self._clock()
         for other in self._others():
             if other.dead(now):
                 self._store.delete(other.key)
             elif LockKind.EXCLUSIVE in (self._kind, other.kind):
-                self.release()
                 raise RepositoryBusy(
                     f"The repository in {self._store.address} is locked: {other.purpose} by {other.holder}, "
                     f"until {other.expires:%H:%M} UTC if it does not renew.",
@@ -75,11 +87,9 @@ class Lock:
     def renew(self) -> None:
         """Extend the lease. RepositoryBusy if somebody took us for dead: what we do is then no longer protected."""
         with self._changing:
-            previous = self._key
             self.check()
             self._write()
-            if previous:
-                self._store.delete(previous)
+            self._remove(but=self._key)
 
     def check(self) -> None:
         """RepositoryBusy unless the lease runs and the lock is still in the store."""
@@ -96,9 +106,13 @@ class Lock:
     def release(self) -> None:
         """Give the lock back. Harmless if it is not held."""
         with self._changing:
-            if self._key:
-                self._store.delete(self._key)
             self._key = self._expires = None
+            self._remove()
+
+    def _remove(self, but: str | None = None) -> None:
+        for key in [key for key in self._written if key != but]:
+            self._store.delete(key)
+            self._written.remove(key)
 
     def _lost(self) -> RepositoryBusy:
         return RepositoryBusy(
@@ -116,6 +130,7 @@ class Lock:
             "created": now.isoformat(),
             "expires": (now + LEASE).isoformat(),
         }
+        self._written.append(key)
         self._store.create(key, json.dumps(content).encode())
         self._key, self._expires = key, now + LEASE
 
@@ -157,13 +172,28 @@ def locked(
     ended = Event()
     keeper = Thread(target=_keep, args=(lock, ended), name="lock", daemon=True)
     keeper.start()
+    pauses: Sequence[float] = ()
     try:
         yield lock
+        pauses = RELEASE_PAUSES
     finally:
         ended.set()
         keeper.join()
-        with suppress(HoldfastError):  # the lease ends it; what was done under the lock stays done
+        _give_back(lock, stop, pauses)
+
+
+def _give_back(lock: Lock, stop: Event, pauses: Sequence[float]) -> None:
+    """Where the store stays away, the lease ends the lock; what was done under it stays done."""
+    for pause in (*pauses, None):
+        try:
             lock.release()
+        except Unavailable:
+            if pause is None or stop.wait(pause):
+                return
+        except HoldfastError:
+            return
+        else:
+            return
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd, RunWaits
 from holdfast.errors import InvalidSpec, NotAuthorized
 from holdfast.ports import JOB, Cluster, KubeObject
+from holdfast.resources.job import JobTemplate
 from holdfast.resources.run import BackupRun
 from holdfast.services.follow_job import Run, controller
 from holdfast.services.write_status import parse_policy
@@ -16,8 +17,6 @@ LOOK_AGAIN = 5.0
 
 PATIENCE = timedelta(seconds=15)
 """For what is applied together with the run, and after it."""
-
-_DEFAULT_START_TIMEOUT = timedelta(seconds=600)
 
 PENDING = RunWaits("Pending", "")
 
@@ -62,9 +61,17 @@ def waited_for_turn(run: BackupRun, now: datetime) -> timedelta:
 
 def start_timeout(policy_body: KubeObject | None) -> timedelta:
     """How long a pod of a policy may take to start."""
+    return timedelta(seconds=_template(policy_body).start_timeout_seconds)
+
+
+def deadline(policy_body: KubeObject | None) -> timedelta:
+    """How long a Job of a policy may take."""
+    return timedelta(seconds=_template(policy_body).active_deadline_seconds)
+
+
+def _template(policy_body: KubeObject | None) -> JobTemplate:
+    """The default one where a policy is gone or invalid."""
     try:
-        if policy_body is not None:
-            return timedelta(seconds=parse_policy(policy_body).spec.job.start_timeout_seconds)
+        return parse_policy(policy_body).spec.job if policy_body is not None else JobTemplate()
     except InvalidSpec:
-        pass
-    return _DEFAULT_START_TIMEOUT
+        return JobTemplate()

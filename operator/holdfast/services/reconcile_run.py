@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from holdfast.domain.phases import Phase
-from holdfast.domain.run_end import RunEnd, RunWaits, cancelled, job_vanished, judge, proven
+from holdfast.domain.run_end import FAILING_PATIENCE, RunEnd, RunWaits, cancelled, job_vanished, judge, proven
 from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
 from holdfast.resources.policy import BackupPolicy
@@ -18,6 +18,7 @@ from holdfast.services.follow_job import belongs, controller, note_run, observe,
 from holdfast.services.give_job import (
     LOOK_AGAIN,
     PENDING,
+    deadline,
     give_job,
     late,
     no_policy,
@@ -78,7 +79,15 @@ def reconcile_run(cluster: Cluster, namespace: str, name: str, *, image: WorkerI
         _show(cluster, run, clock(), PENDING, new=True)
     if image.queued and not run.status.let_in:
         return LOOK_AT_QUEUE
-    return LOOK_AGAIN if run.status.phase in (None, Phase.PENDING) else None
+    return LOOK_AGAIN if run.status.phase in (None, Phase.PENDING) else _until_overdue(run, policy, clock())
+
+
+def _until_overdue(run: BackupRun, policy_body: KubeObject | None, now: datetime) -> float | None:
+    """Seconds until a run at work should have ended: where nobody ends its Job, no event tells of it."""
+    if run.status.start_time is None:
+        return None
+    late_at = run.status.start_time + deadline(policy_body) + FAILING_PATIENCE
+    return max((late_at - now).total_seconds(), LOOK_AGAIN)
 
 
 def _job_unnoted(run: BackupRun) -> str | None:

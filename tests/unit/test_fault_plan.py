@@ -1,0 +1,39 @@
+"""The plan of the fault tests: repeatable, fair, and one fault at a time for each target."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.faults.plan import WAYS, plan
+
+SEEDS = st.integers(0, 2**32)
+QUARTER = 15 * 60.0
+
+
+@given(SEEDS)
+def test_the_same_seed_gives_the_same_plan(seed: int) -> None:
+    assert plan(seed, QUARTER) == plan(seed, QUARTER)
+
+
+def test_another_seed_gives_another_plan() -> None:
+    assert plan(1, QUARTER) != plan(2, QUARTER)
+
+
+@given(SEEDS)
+def test_a_quarter_of_an_hour_strikes_every_target_in_every_way(seed: int) -> None:
+    struck = {(fault.target, fault.way) for fault in plan(seed, QUARTER)}
+    assert struck == {(target, way) for target, ways in WAYS.items() for way in ways}
+
+
+@given(SEEDS)
+def test_a_target_is_healed_before_it_is_struck_again(seed: int) -> None:
+    faults = plan(seed, QUARTER)
+    for target in WAYS:
+        own = [fault for fault in faults if fault.target is target]
+        assert all(one.at + one.seconds < other.at for one, other in pairwise(own))
+
+
+@given(SEEDS, st.floats(30, 1000))
+def test_all_is_healed_at_the_end(seed: int, seconds: float) -> None:
+    assert all(fault.at + fault.seconds <= seconds for fault in plan(seed, seconds))
