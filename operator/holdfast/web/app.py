@@ -12,6 +12,7 @@ from holdfast.ports import Mirror, Reviewer, Viewer
 from holdfast.services.look_up import LookUp
 from holdfast.version import VERSION
 from holdfast.web.answers import (
+    RECENT_RUNS,
     BackupStatus,
     Policies,
     PolicyAnswer,
@@ -21,7 +22,7 @@ from holdfast.web.answers import (
     RunAnswer,
     Runs,
 )
-from holdfast.web.pages import page, place_of
+from holdfast.web.pages import page
 from holdfast.web.problems import Unknown, add_problems, answer, documented
 
 TOKEN_LIMIT = 16_384
@@ -90,14 +91,14 @@ def create_app(mirror: Mirror, reviewer: Reviewer) -> FastAPI:
         """How a policy does: health, statistics, schedule, retention, storage and the newest runs. Neither name is
         needed where you may see one policy only."""
         found = look_up.policy(viewer, namespace, policy)
-        return BackupStatus.of(found, look_up.runs_of(found))
+        return BackupStatus.of(found, look_up.runs_of(found).models(slice(RECENT_RUNS)))
 
     @app.get("/api/policies", response_model_exclude_none=True, responses=_REFUSALS)
     def policies(viewer: somebody, namespace: Namespace = None, limit: Limit = PAGE, after: After = None) -> Policies:
         """The BackupPolicies that you may list, by namespace and name."""
         found = look_up.policies(viewer, namespace)
-        part, more = page([place_of(one.metadata, by_time=False) for one in found], after, limit)
-        return Policies(items=tuple(PolicyAnswer.of(one) for one in found[part]), after=more)
+        part, more = page(found.places, after, limit)
+        return Policies(items=tuple(PolicyAnswer.of(one) for one in found.models(part)), after=more)
 
     @app.get("/api/runs", response_model_exclude_none=True, responses=_REFUSALS)
     def runs(
@@ -110,8 +111,8 @@ def create_app(mirror: Mirror, reviewer: Reviewer) -> FastAPI:
     ) -> Runs:
         """The BackupRuns that you may list, newest first."""
         found = look_up.runs(viewer, namespace, policy, phase)
-        part, more = page([place_of(one.metadata, by_time=True) for one in found], after, limit)
-        return Runs(items=tuple(RunAnswer.of(one) for one in found[part]), after=more)
+        part, more = page(found.places, after, limit)
+        return Runs(items=tuple(RunAnswer.of(one) for one in found.models(part)), after=more)
 
     @app.get("/api/restores", response_model_exclude_none=True, responses=_REFUSALS)
     def restores(
@@ -123,8 +124,8 @@ def create_app(mirror: Mirror, reviewer: Reviewer) -> FastAPI:
     ) -> Restores:
         """The RestoreRuns that you may list, newest first."""
         found = look_up.restores(viewer, namespace, phase)
-        part, more = page([place_of(one.metadata, by_time=True) for one in found], after, limit)
-        return Restores(items=tuple(RestoreAnswer.of(one) for one in found[part]), after=more)
+        part, more = page(found.places, after, limit)
+        return Restores(items=tuple(RestoreAnswer.of(one) for one in found.models(part)), after=more)
 
     add_problems(app)
     _name_problem(app)
