@@ -138,6 +138,14 @@ class BackupStatus(Status):
         )
 
 
+class Started(Status):
+    """A backup that begins."""
+
+    namespace: Annotated[str, Field(description="Of the policy, and of the run.")]
+    policy: Annotated[str, Field(description="Name of the policy.")]
+    name: Annotated[str, Field(description="Name of the BackupRun.")]
+
+
 class Problem(Status):
     """A refusal (RFC 9457)."""
 
