@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import InvalidSpec
-from holdfast.web.pages import Place, page
+from holdfast.services.look_up import Place
+from holdfast.web.pages import page
 
 PLACES = st.lists(
     st.tuples(st.integers(-5, 0).map(float), st.sampled_from("ab"), st.text("xyz", min_size=1, max_size=2)),

@@ -5,6 +5,7 @@ import time
 from pydantic import ValidationError
 
 from holdfast.cli.operator import settings_error, start_logging
+from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.mirror import KubeMirror
 from holdfast.kube.reviewer import KubeReviewer
@@ -12,7 +13,9 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
 from holdfast.services.know_viewers import KnownViewers
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
+from holdfast.web.audit import Audit
 from holdfast.web.server import serve
+from holdfast.wiring import now
 
 
 def run_web() -> None:
@@ -25,4 +28,5 @@ def run_web() -> None:
     connection = Connection.from_environment()
     mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN))
     mirror.start()
-    serve(create_app(mirror, KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)), settings.port)
+    reviewer = KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)
+    serve(create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now), settings.port)

@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
-from typing import TypeVar
+from datetime import datetime
+from typing import Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,10 +13,37 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
 
-_OLDEST = datetime.min.replace(tzinfo=UTC)
+Place = tuple[float, str, str]
+"""Where one stands in a list: by its time, if that counts, then by namespace and name."""
+
 _log = logging.getLogger(__name__)
 
 Found = TypeVar("Found", BackupPolicy, BackupRun, RestoreRun)
+
+
+class Listing(Generic[Found]):
+    """What was found, in order. Only what is shown of it is made a model: a page costs the same in a long list."""
+
+    def __init__(
+        self, kind: Kind, bodies: Iterable[KubeObject], parse: Callable[[KubeObject], Found], *, by_time: bool
+    ) -> None:
+        placed = sorted(((_place(body, by_time=by_time), body) for body in bodies), key=lambda one: one[0])
+        self.places: Sequence[Place] = [place for place, _body in placed]
+        self._bodies = [body for _place, body in placed]
+        self._kind = kind
+        self._parse: Callable[[KubeObject], Found] = parse
+
+    def models(self, part: slice = slice(None)) -> list[Found]:
+        """Those of a part. One that is not understood is left out, and the log says so."""
+        found = []
+        for body in self._bodies[part]:
+            try:
+                found.append(self._parse(body))
+            except ValidationError as error:  # of another version of Holdfast: the others are shown all the same
+                where = error.errors(include_input=False, include_url=False)[0]["loc"]
+                name = f"{body['metadata']['namespace']}/{body['metadata']['name']}"
+                _log.warning("%s %s is not understood at %s.", self._kind.name, name, where)
+        return found
 
 
 class LookUp:
@@ -25,44 +52,42 @@ class LookUp:
     def __init__(self, mirror: Mirror, reviewer: Reviewer) -> None:
         self._mirror, self._reviewer = mirror, reviewer
 
-    def policies(self, viewer: Viewer, namespace: str | None = None) -> list[BackupPolicy]:
+    def policies(self, viewer: Viewer, namespace: str | None = None) -> Listing[BackupPolicy]:
         """By namespace and name."""
-        found = self._seen(viewer, BACKUP_POLICY, "list", namespace, BackupPolicy.model_validate)
-        return sorted(found, key=lambda policy: (policy.metadata.namespace, policy.metadata.name))
+        found = self._seen(viewer, BACKUP_POLICY, "list", namespace)
+        return Listing(BACKUP_POLICY, found, BackupPolicy.model_validate, by_time=False)
 
     def runs(
         self, viewer: Viewer, namespace: str | None = None, policy: str | None = None, phase: str | None = None
-    ) -> list[BackupRun]:
+    ) -> Listing[BackupRun]:
         """Newest first."""
 
         def wanted(body: KubeObject) -> bool:
             return policy in (None, body["spec"]["policyRef"]["name"]) and _in_phase(body, phase)
 
-        found = self._seen(viewer, BACKUP_RUN, "list", namespace, BackupRun.model_validate, wanted)
-        return newest_first(found)
+        found = self._seen(viewer, BACKUP_RUN, "list", namespace, wanted)
+        return Listing(BACKUP_RUN, found, BackupRun.model_validate, by_time=True)
 
-    def restores(self, viewer: Viewer, namespace: str | None = None, phase: str | None = None) -> list[RestoreRun]:
+    def restores(self, viewer: Viewer, namespace: str | None = None, phase: str | None = None) -> Listing[RestoreRun]:
         """Newest first."""
 
         def wanted(body: KubeObject) -> bool:
             return _in_phase(body, phase)
 
-        found = self._seen(viewer, RESTORE_RUN, "list", namespace, RestoreRun.model_validate, wanted)
-        return newest_first(found)
+        found = self._seen(viewer, RESTORE_RUN, "list", namespace, wanted)
+        return Listing(RESTORE_RUN, found, RestoreRun.model_validate, by_time=True)
 
     def policy(self, viewer: Viewer, namespace: str | None, name: str | None) -> BackupPolicy:
         """The one that is meant; neither name nor namespace is needed where only one answers.
 
         Raises PolicyNotFound. Who may not look into a namespace is not told either what is there.
         """
-        found = self._seen(
-            viewer,
-            BACKUP_POLICY,
-            "get",
-            namespace,
-            BackupPolicy.model_validate,
-            lambda body: name in (None, body["metadata"]["name"]),
-        )
+
+        def wanted(body: KubeObject) -> bool:
+            return name in (None, body["metadata"]["name"])
+
+        bodies = self._seen(viewer, BACKUP_POLICY, "get", namespace, wanted)
+        found = Listing(BACKUP_POLICY, bodies, BackupPolicy.model_validate, by_time=False).models()
         if not found:
             named = f" {name}" if name else ""
             raise PolicyNotFound(
@@ -75,7 +100,7 @@ class LookUp:
             )
         return found[0]
 
-    def runs_of(self, policy: BackupPolicy) -> list[BackupRun]:
+    def runs_of(self, policy: BackupPolicy) -> Listing[BackupRun]:
         """Newest first, for who may see the policy: what they show is a part of its status."""
         place, name = policy.metadata.namespace, policy.metadata.name
         mine = (
@@ -83,7 +108,7 @@ class LookUp:
             for body in self._mirror.objects(BACKUP_RUN)
             if body["metadata"]["namespace"] == place and body["spec"]["policyRef"]["name"] == name
         )
-        return newest_first(_parsed(BACKUP_RUN, mine, BackupRun.model_validate))
+        return Listing(BACKUP_RUN, mine, BackupRun.model_validate, by_time=True)
 
     def _seen(
         self,
@@ -91,49 +116,32 @@ class LookUp:
         kind: Kind,
         verb: str,
         namespace: str | None,
-        parse: Callable[[KubeObject], Found],
         wanted: Callable[[KubeObject], bool] = lambda _body: True,
-    ) -> list[Found]:
+    ) -> list[KubeObject]:
         if not self._mirror.complete():
             raise ClusterUnavailable("The cluster is still being read.", hint="Try again in a few seconds.")
         bodies = self._mirror.objects(kind)
         if namespace is not None:
             if not self._reviewer.allows(viewer, verb, kind, namespace):
                 raise _forbidden(viewer, verb, kind, f"in the namespace {namespace}")
-            return _parsed(kind, (b for b in bodies if b["metadata"]["namespace"] == namespace and wanted(b)), parse)
-        if not self._reviewer.allows(viewer, verb, kind, None):
+            places = {namespace}
+        else:
             places = {body["metadata"]["namespace"] for body in bodies}
-            mine = {place for place in sorted(places) if self._reviewer.allows(viewer, verb, kind, place)}
-            if not mine:
-                raise _forbidden(viewer, verb, kind, "in any namespace that has some")
-            bodies = [body for body in bodies if body["metadata"]["namespace"] in mine]
-        return _parsed(kind, filter(wanted, bodies), parse)
+            if not self._reviewer.allows(viewer, verb, kind, None):
+                places = {place for place in sorted(places) if self._reviewer.allows(viewer, verb, kind, place)}
+                if not places:
+                    raise _forbidden(viewer, verb, kind, "in any namespace that has some")
+        return [body for body in bodies if body["metadata"]["namespace"] in places and wanted(body)]
 
 
-def newest_first(found: Iterable[Found]) -> list[Found]:
-    """The same order whenever it is asked for: by time, then by name."""
-
-    def key(one: Found) -> tuple[float, str, str]:
-        made = one.metadata.creation_timestamp or _OLDEST
-        return -made.timestamp(), one.metadata.namespace, one.metadata.name
-
-    return sorted(found, key=key)
+def _place(body: KubeObject, *, by_time: bool) -> Place:
+    metadata = body["metadata"]
+    made = datetime.fromisoformat(metadata["creationTimestamp"]).timestamp() if by_time else 0.0
+    return -made, metadata["namespace"], metadata["name"]
 
 
 def _in_phase(body: KubeObject, phase: str | None) -> bool:
     return phase is None or body.get("status", {}).get("phase") == phase
-
-
-def _parsed(kind: Kind, bodies: Iterable[KubeObject], parse: Callable[[KubeObject], Found]) -> list[Found]:
-    found = []
-    for body in bodies:
-        try:
-            found.append(parse(body))
-        except ValidationError as error:  # of another version of Holdfast: the others are shown all the same
-            where: Sequence[object] = error.errors(include_input=False, include_url=False)[0]["loc"]
-            metadata = body["metadata"]
-            _log.warning("%s %s/%s is not understood at %s.", kind.name, metadata["namespace"], metadata["name"], where)
-    return found
 
 
 def _forbidden(viewer: Viewer, verb: str, kind: Kind, where: str) -> NotAuthorized:

@@ -116,7 +116,7 @@ class BackupStatus(Status):
 
     @classmethod
     def of(cls, policy: BackupPolicy, runs: list[BackupRun]) -> Self:
-        """``runs``: those of the policy, newest first."""
+        """``runs``: the newest RECENT_RUNS of the policy, newest first."""
         spec, status = policy.spec, policy.status
         schedule = spec.schedule
         return cls(
@@ -134,8 +134,16 @@ class BackupStatus(Status):
             retention=RetentionAnswer(rule=spec.retention, state=status.retention),
             storage=spec.storage,
             last_successful_run=status.last_successful_run,
-            recent_runs=tuple(RunAnswer.of(run) for run in runs[:RECENT_RUNS]),
+            recent_runs=tuple(RunAnswer.of(run) for run in runs),
         )
+
+
+class Started(Status):
+    """A backup that begins."""
+
+    namespace: Annotated[str, Field(description="Of the policy, and of the run.")]
+    policy: Annotated[str, Field(description="Name of the policy.")]
+    name: Annotated[str, Field(description="Name of the BackupRun.")]
 
 
 class Problem(Status):

@@ -1,32 +1,20 @@
-"""The application: who asks, the endpoints, and what every answer carries."""
+"""The application: its endpoints, and what every answer carries."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated
 
-from fastapi import Depends, FastAPI, Query, Request, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import FastAPI, Request, Response
 
-from holdfast.domain.phases import Phase, RestorePhase
-from holdfast.ports import Mirror, Reviewer, Viewer
+from holdfast.ports import Cluster, Mirror, Reviewer
 from holdfast.services.look_up import LookUp
 from holdfast.version import VERSION
-from holdfast.web.answers import (
-    BackupStatus,
-    Policies,
-    PolicyAnswer,
-    Problem,
-    RestoreAnswer,
-    Restores,
-    RunAnswer,
-    Runs,
-)
-from holdfast.web.pages import page, place_of
-from holdfast.web.problems import Unknown, add_problems, answer, documented
+from holdfast.web.admin import add_backup, add_status
+from holdfast.web.answers import Problem
+from holdfast.web.audit import Audit
+from holdfast.web.lists import add_lists
+from holdfast.web.problems import add_problems, answer
 
-TOKEN_LIMIT = 16_384
-PAGE = 50
-PAGE_LIMIT = 500
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -34,38 +22,13 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
-_REFUSALS = documented(
-    HTTPStatus.UNAUTHORIZED,
-    HTTPStatus.FORBIDDEN,
-    HTTPStatus.UNPROCESSABLE_ENTITY,
-    HTTPStatus.SERVICE_UNAVAILABLE,
-)
 
-Namespace = Annotated[
-    str | None, Query(description="Only there. Default: wherever you may look.", max_length=63, pattern=_NAME)
-]
-Policy = Annotated[str | None, Query(description="Name of a BackupPolicy.", max_length=253, pattern=_NAME)]
-Limit = Annotated[int, Query(description="How many at most.", ge=1, le=PAGE_LIMIT)]
-After = Annotated[str | None, Query(description="The `after` of the page before.", max_length=1000)]
-
-
-def create_app(mirror: Mirror, reviewer: Reviewer) -> FastAPI:
+def create_app(
+    mirror: Mirror, reviewer: Reviewer, cluster: Cluster, audit: Audit, clock: Callable[[], datetime]
+) -> FastAPI:
     # No pages for the OpenAPI document: they would load scripts from outside.
     app = FastAPI(title="Holdfast", version=VERSION, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
-    look_up = LookUp(mirror, reviewer)
-    bearer = HTTPBearer(auto_error=False, description="A token of the cluster, such as `kubectl create token` gives.")
-
-    def who(credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]) -> Viewer:
-        if credentials is None:
-            raise Unknown("The request has no token.")
-        token = credentials.credentials
-        viewer = reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT else None
-        if viewer is None:
-            raise Unknown("The cluster does not know this token, or it has expired, or it was made for something else.")
-        return viewer
-
-    somebody = Annotated[Viewer, Depends(who)]
+    app.state.reviewer = reviewer
 
     @app.middleware("http")
     async def _headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -81,51 +44,10 @@ def create_app(mirror: Mirror, reviewer: Reviewer) -> FastAPI:
             return Response("ok", media_type="text/plain")
         return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Starting", "The cluster is still being read.")
 
-    @app.get(
-        "/api/admin/backup-status",
-        response_model_exclude_none=True,
-        responses={**_REFUSALS, **documented(HTTPStatus.NOT_FOUND)},
-    )
-    def backup_status(viewer: somebody, namespace: Namespace = None, policy: Policy = None) -> BackupStatus:
-        """How a policy does: health, statistics, schedule, retention, storage and the newest runs. Neither name is
-        needed where you may see one policy only."""
-        found = look_up.policy(viewer, namespace, policy)
-        return BackupStatus.of(found, look_up.runs_of(found))
-
-    @app.get("/api/policies", response_model_exclude_none=True, responses=_REFUSALS)
-    def policies(viewer: somebody, namespace: Namespace = None, limit: Limit = PAGE, after: After = None) -> Policies:
-        """The BackupPolicies that you may list, by namespace and name."""
-        found = look_up.policies(viewer, namespace)
-        part, more = page([place_of(one.metadata, by_time=False) for one in found], after, limit)
-        return Policies(items=tuple(PolicyAnswer.of(one) for one in found[part]), after=more)
-
-    @app.get("/api/runs", response_model_exclude_none=True, responses=_REFUSALS)
-    def runs(
-        viewer: somebody,
-        namespace: Namespace = None,
-        policy: Policy = None,
-        phase: Phase | None = None,
-        limit: Limit = PAGE,
-        after: After = None,
-    ) -> Runs:
-        """The BackupRuns that you may list, newest first."""
-        found = look_up.runs(viewer, namespace, policy, phase)
-        part, more = page([place_of(one.metadata, by_time=True) for one in found], after, limit)
-        return Runs(items=tuple(RunAnswer.of(one) for one in found[part]), after=more)
-
-    @app.get("/api/restores", response_model_exclude_none=True, responses=_REFUSALS)
-    def restores(
-        viewer: somebody,
-        namespace: Namespace = None,
-        phase: RestorePhase | None = None,
-        limit: Limit = PAGE,
-        after: After = None,
-    ) -> Restores:
-        """The RestoreRuns that you may list, newest first."""
-        found = look_up.restores(viewer, namespace, phase)
-        part, more = page([place_of(one.metadata, by_time=True) for one in found], after, limit)
-        return Restores(items=tuple(RestoreAnswer.of(one) for one in found[part]), after=more)
-
+    look_up = LookUp(mirror, reviewer)
+    add_status(app, look_up)
+    add_backup(app, look_up, cluster, reviewer, audit, clock)
+    add_lists(app, look_up)
     add_problems(app)
     _name_problem(app)
     return app

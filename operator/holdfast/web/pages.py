@@ -6,15 +6,7 @@ import json
 from collections.abc import Sequence
 
 from holdfast.errors import InvalidSpec
-from holdfast.resources.base import Metadata
-
-Place = tuple[float, str, str]
-
-
-def place_of(metadata: Metadata, *, by_time: bool) -> Place:
-    """Where it stands: by time, newest first, or by name alone."""
-    made = metadata.creation_timestamp
-    return (-made.timestamp() if by_time and made else 0.0), metadata.namespace, metadata.name
+from holdfast.services.look_up import Place
 
 
 def page(places: Sequence[Place], after: str | None, limit: int) -> tuple[slice, str | None]:

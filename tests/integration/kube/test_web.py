@@ -25,6 +25,7 @@ AUDIENCE = "holdfast-test"
 LINES = [
     line for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines() if line.startswith("curl ")
 ]
+BACKUP = "/api/admin/backup"
 ENDPOINTS = ("/api/admin/backup-status", "/api/policies", "/api/runs", "/api/restores")
 
 
@@ -113,6 +114,19 @@ def viewer(here: Namespace, web: Web) -> str:
     here.kubectl("create", "role", "viewer", *rights)
     here.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={here.name}:viewer")
     return token_of(here, "viewer")
+
+
+@pytest.fixture
+def backer(here: Namespace, viewer: str) -> str:
+    """A token of who may also back up here."""
+    del viewer
+    here.kubectl("create", "serviceaccount", "backer")
+    here.kubectl("create", "role", "backer", "--verb=create", "--resource=backupruns.holdfast.dev")
+    for role in ("viewer", "backer"):
+        here.kubectl(
+            "create", "rolebinding", f"backer-{role}", f"--role={role}", f"--serviceaccount={here.name}:backer"
+        )
+    return token_of(here, "backer")
 
 
 @pytest.fixture
@@ -264,7 +278,7 @@ def test_what_is_not_there_is_told_as_a_problem(web: Web, path: str) -> None:
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_nothing_can_be_changed(web: Web, viewer: str, path: str, method: str) -> None:
+def test_what_is_shown_cannot_be_changed(web: Web, viewer: str, path: str, method: str) -> None:
     assert is_problem(web.get(path, viewer, method), 405)
 
 
@@ -277,12 +291,49 @@ def test_no_answer_is_kept_or_taken_for_a_page(web: Web) -> None:
         assert "server" not in headers
 
 
+def test_who_may_starts_a_backup_and_it_is_told_who_it_was(here: Namespace, web: Web, backer: str) -> None:
+    here.apply(policy())
+    seen(here, web, backer, f"/api/policies?namespace={here.name}", 1)
+    answer = web.get(f"{BACKUP}?namespace={here.name}&policy=shop", backer, "POST")
+    assert answer.status == 202
+    name = answer.json["name"]
+    assert answer.json == {"namespace": here.name, "policy": "shop", "name": name}
+    assert here.get("br", name)["spec"]["policyRef"] == {"name": "shop"}
+    [audited] = audited_in(web, here)
+    who = f"system:serviceaccount:{here.name}:backer"
+    assert (audited["who"], audited["action"], audited["name"], audited["result"]) == (who, "Backup", name, "Done")
+    assert audited["from"] == "127.0.0.1"
+    events = here.kubectl("get", "events", f"--field-selector=involvedObject.name={name},reason=BackupRequested")
+    assert f"{who} asked for this backup" in events
+
+
+def test_a_viewer_cannot_start_a_backup_and_the_try_is_told(here: Namespace, web: Web, viewer: str) -> None:
+    here.apply(policy())
+    seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
+    assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=shop", viewer, "POST"), 403)
+    assert "No resources found" in here.kubectl("get", "backupruns")
+    assert [one["result"] for one in audited_in(web, here)] == ["NotAuthorized"]
+
+
+def test_nobody_starts_a_backup_without_a_token(web: Web) -> None:
+    assert is_problem(web.get(BACKUP, None, "POST"), 401)
+
+
+def test_a_policy_that_is_not_there_is_not_backed_up(here: Namespace, web: Web, backer: str) -> None:
+    assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=nothing", backer, "POST"), 404)
+
+
+def audited_in(web: Web, here: Namespace) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in web.log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["namespace"] == here.name]
+
+
 @pytest.mark.parametrize("line", LINES, ids=[re.findall(r"/api/[\w./-]+", line)[0] for line in LINES])
-def test_each_line_of_the_docs_works(here: Namespace, web: Web, viewer: str, line: str) -> None:
+def test_each_line_of_the_docs_works(here: Namespace, web: Web, backer: str, line: str) -> None:
     here.apply(policy(), run("one"), restore())
     for kind in ("policies", "runs", "restores"):
-        seen(here, web, viewer, f"/api/{kind}?namespace={here.name}", 1)
-    variables = {"HOLDFAST": f"http://127.0.0.1:{web.port}", "TOKEN": viewer, "NAMESPACE": here.name}
+        seen(here, web, backer, f"/api/{kind}?namespace={here.name}", 1)
+    variables = {"HOLDFAST": f"http://127.0.0.1:{web.port}", "TOKEN": backer, "NAMESPACE": here.name}
     done = subprocess.run(
         ["bash", "-c", line], env={**variables, "PATH": os.environ["PATH"]}, capture_output=True, text=True, timeout=30
     )
@@ -292,5 +343,5 @@ def test_each_line_of_the_docs_works(here: Namespace, web: Web, viewer: str, lin
 
 def test_each_endpoint_of_the_document_has_a_line_in_the_docs(web: Web) -> None:
     document = web.get("/api/openapi.json").json
-    assert set(document["paths"]) == set(ENDPOINTS)
-    assert {re.findall(r"/api/[\w./-]+", line)[0] for line in LINES} == {*ENDPOINTS, "/api/openapi.json"}
+    assert set(document["paths"]) == {*ENDPOINTS, BACKUP}
+    assert {re.findall(r"/api/[\w./-]+", line)[0] for line in LINES} == {*ENDPOINTS, BACKUP, "/api/openapi.json"}

@@ -1,0 +1,33 @@
+"""A backup that somebody asks for: the BackupRun that the operator then follows, and a word on who it was."""
+
+from datetime import datetime
+
+from holdfast.errors import NotAuthorized
+from holdfast.ports import BACKUP_RUN, Cluster, Reviewer, Viewer
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.run import RunReason
+from holdfast.specs.names import MANAGED, fit
+
+NAME_LIMIT = 63
+NOTE = "BackupRequested"
+
+
+def start_backup(cluster: Cluster, reviewer: Reviewer, viewer: Viewer, policy: BackupPolicy, now: datetime) -> str:
+    """The name of the run. Asked twice within a second it is the same one: a retry starts nothing more.
+
+    Raises NotAuthorized if the viewer may not create BackupRuns where the policy is.
+    """
+    place = policy.metadata.namespace
+    if not reviewer.allows(viewer, "create", BACKUP_RUN, place):
+        raise NotAuthorized(
+            f"{viewer.name} may not create backupruns in the namespace {place}.",
+            hint="Bind a role that lets you, such as the chart's cluster role …:backup, in that namespace.",
+        )
+    name = f"{fit(policy.metadata.name, NAME_LIMIT - 15)}-{now:%Y%m%d%H%M%S}"
+    spec = {"policyRef": {"name": policy.metadata.name}, "reason": RunReason.MANUAL.value}
+    made = cluster.create(
+        BACKUP_RUN, {"metadata": {"name": name, "namespace": place, "labels": dict(MANAGED)}, "spec": spec}
+    )
+    if made:
+        cluster.record(made, BACKUP_RUN, "Normal", NOTE, f"{viewer.name} asked for this backup over HTTP.")
+    return name

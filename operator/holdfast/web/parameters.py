@@ -1,0 +1,45 @@
+"""What the endpoints take, and who asks."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from holdfast.ports import Reviewer, Viewer
+from holdfast.web.problems import Unknown, documented
+
+TOKEN_LIMIT = 16_384
+PAGE = 50
+PAGE_LIMIT = 500
+REFUSALS = documented(
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+)
+
+_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+_BEARER = HTTPBearer(auto_error=False, description="A token of the cluster, such as `kubectl create token` gives.")
+
+Namespace = Annotated[
+    str | None, Query(description="Only there. Default: wherever you may look.", max_length=63, pattern=_NAME)
+]
+Policy = Annotated[str | None, Query(description="Name of a BackupPolicy.", max_length=253, pattern=_NAME)]
+Limit = Annotated[int, Query(description="How many at most.", ge=1, le=PAGE_LIMIT)]
+After = Annotated[str | None, Query(description="The `after` of the page before.", max_length=1000)]
+
+
+def who(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Viewer:
+    """Whose token it is, by the application's reviewer. Raises Unknown."""
+    if credentials is None:
+        raise Unknown("The request has no token.")
+    reviewer: Reviewer = request.app.state.reviewer
+    token = credentials.credentials
+    viewer = reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT else None
+    if viewer is None:
+        raise Unknown("The cluster does not know this token, or it has expired, or it was made for something else.")
+    return viewer
+
+
+Somebody = Annotated[Viewer, Depends(who)]
