@@ -15,6 +15,8 @@ TOLD = TERMINAL - {"Cancelled"}
 GRACE = timedelta(minutes=2)
 SECOND = timedelta(seconds=1)
 SWEEP_SECONDS = 60.0
+IN_THE_WAY = ("is locked", "did not end within")
+"""What a sweep says that waits for somebody's lock, and what is said of one that waited for too long."""
 Span = tuple[datetime, datetime]
 
 
@@ -100,10 +102,15 @@ def clean(scene: Scene, place: Place) -> Iterator[str]:
 
 
 def swept(scene: Scene, place: Place) -> str:
-    """Sweep, which must take nothing that is needed. Returns who is in the way: a dead worker is for half an hour."""
+    """Sweep, which must take nothing that is needed. Returns who is in the way: a dead worker is, until its lease ends.
+
+    CommandLineFailed if it fails for any other cause.
+    """
     try:
         scene.holdfast(place, "prune", "--keep-last", str(ALL), seconds=SWEEP_SECONDS)
     except CommandLineFailed as error:
+        if not any(words in str(error) for words in IN_THE_WAY):
+            raise
         return str(error)
     return ""
 

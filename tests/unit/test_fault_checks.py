@@ -1,12 +1,12 @@
 """The checks of the fault tests find what they look for."""
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.faults import checks
-from tests.faults.scene import DEADLINE_SECONDS, Place
+from tests.faults.scene import DEADLINE_SECONDS, CommandLineFailed, Place, Scene
 
 BEGIN = "2026-06-01T12:00:00Z"
 SHORT = Place("short", "s3://bucket", 2)
@@ -104,3 +104,25 @@ def test_nobody_is_told_of_a_run_that_the_catalogue_gave_back() -> None:
     imported = run()
     imported["spec"]["reason"] = "Imported"
     assert not list(checks.told([], [imported], []))
+
+
+class Refusing:
+    """A scene whose command line says no."""
+
+    def __init__(self, words: str) -> None:
+        self._words = words
+
+    def holdfast(self, *_arguments: object, **_options: object) -> None:
+        raise CommandLineFailed(self._words)
+
+
+@pytest.mark.parametrize(
+    "words", ["The repository in s3://bucket is locked: backup by a.", "It did not end within 60 s."]
+)
+def test_a_sweep_that_waits_for_a_lock_is_held_up(words: str) -> None:
+    assert checks.swept(cast("Scene", Refusing(words)), SHORT) == words
+
+
+def test_a_sweep_that_fails_for_another_cause_is_not_only_held_up() -> None:
+    with pytest.raises(CommandLineFailed):
+        checks.swept(cast("Scene", Refusing("It met a traceback.")), SHORT)

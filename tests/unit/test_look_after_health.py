@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import AuthenticationFailed, ClusterUnavailable, SourceUnavailable
+from holdfast.errors import (
+    AuthenticationFailed,
+    ClusterUnavailable,
+    HoldfastError,
+    NotAuthorized,
+    OperationFailed,
+    SourceUnavailable,
+)
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, SECRET, KubeObject
 from holdfast.resources.base import format_time
 from holdfast.services.look_after_health import look_after_health
@@ -148,7 +155,14 @@ def test_the_age_that_is_allowed_can_be_set() -> None:
     assert site.check("RecentBackup")[0] == "Healthy"
 
 
-@pytest.mark.parametrize("error", [SourceUnavailable("db does not answer."), AuthenticationFailed("wrong password.")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        SourceUnavailable("db does not answer."),
+        AuthenticationFailed("wrong password."),
+        OperationFailed("The server says what nobody knows."),
+    ],
+)
 def test_a_source_that_cannot_be_read_becomes_critical_after_two_looks(site: Site, error: Exception) -> None:
     site.probe.failing = lambda: error  # type: ignore[assignment,return-value]
     site.look(MINUTE)
@@ -315,3 +329,22 @@ def test_a_cluster_that_does_not_answer_is_the_callers_matter(site: Site) -> Non
     site.probe.failing = lambda: SourceUnavailable("no")
     with pytest.raises(ClusterUnavailable):
         site.look()
+
+
+def refuse_secrets(site: Site, error: HoldfastError) -> None:
+    site.cluster.failing = lambda verb, kind, _name: error if (verb, kind) == ("get", SECRET) else None
+
+
+def test_an_api_server_that_does_not_give_the_secret_says_nothing_of_the_source(site: Site) -> None:
+    refuse_secrets(site, ClusterUnavailable("no"))
+    for _ in range(2):
+        with pytest.raises(ClusterUnavailable):
+            site.look(MINUTE)
+    assert site.check("DatabaseConnection")[0] == "Healthy"
+
+
+def test_a_secret_that_the_operator_may_not_read_is_told(site: Site) -> None:
+    refuse_secrets(site, NotAuthorized("It may not get secrets."))
+    site.look(MINUTE)
+    site.look(MINUTE)
+    assert site.check("DatabaseConnection") == ("Critical", "The source cannot be read: It may not get secrets.")

@@ -202,8 +202,7 @@ def settle(finding: Finding, before: Judged | None, now: datetime) -> Judged:
         return Judged(finding.check, finding.verdict, finding.message, now)
     if finding.verdict is before.verdict:
         return Judged(finding.check, finding.verdict, finding.message, before.since)
-    seen_before = before.pending is finding.verdict and before.pending_since is not None
-    first_seen = before.pending_since if seen_before and before.pending_since else now
+    first_seen = (before.pending_since if before.pending is finding.verdict else None) or now
     if finding.certain or now - first_seen >= DISTANCE:
         return Judged(finding.check, finding.verdict, finding.message, now)
     return Judged(finding.check, before.verdict, before.message, before.since, finding.verdict, first_seen)

@@ -39,7 +39,6 @@ class PastRun:
     time: datetime
     reason: str = ""
     duration: timedelta | None = None
-    documents: int | None = None
     logical_bytes: int | None = None
     stored_bytes: int | None = None
     collections: Mapping[str, int] = field(default_factory=dict)

@@ -64,7 +64,7 @@ class _Pane:
                 _log.debug("%s is listed anew: %s", self.kind.plural, refused)
                 version = ""
                 stopped.wait(PAUSE_SECONDS)
-            except HoldfastError as error:
+            except (HoldfastError, KeyError, TypeError) as error:  # the last two: what came makes no sense
                 _log.warning("%s cannot be followed, tried again in %s s: %s", self.kind.plural, pause, error)
                 version = ""
                 stopped.wait(pause)

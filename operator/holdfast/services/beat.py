@@ -5,14 +5,14 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from holdfast.domain.notifications import pause_after
-from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec, SecretMissing
-from holdfast.ports import BACKUP_POLICY, Clock, Cluster, Pinger
+from holdfast.errors import HoldfastError, InvalidInput, SecretMissing
+from holdfast.ports import Clock, Cluster, Pinger
 from holdfast.resources.conditions import find_condition
 from holdfast.resources.notifications import HeartbeatSpec, HeartbeatStatus, PolicyNotifications
 from holdfast.resources.policy import BackupPolicy, LastSuccessfulRun
+from holdfast.services.find_policy import living_policy
 from holdfast.services.mail_account import secret_values
 from holdfast.services.say_notifications import Verdict, say_condition
-from holdfast.services.write_status import parse_policy
 
 HEARTBEAT_READY = "HeartbeatReady"
 
@@ -34,13 +34,10 @@ def beat(cluster: Cluster, pinger: Pinger, namespace: str, name: str, *, clock: 
 
     Raises ClusterUnavailable if the cluster does not answer. What fails here is a condition, and fails nothing else.
     """
-    body = cluster.get(BACKUP_POLICY, namespace, name)
-    if body is None or "deletionTimestamp" in body["metadata"]:
+    found = living_policy(cluster, namespace, name)
+    if found is None:
         return None
-    try:
-        policy = parse_policy(body)
-    except InvalidSpec:
-        return None  # the policy's condition Ready says it
+    body, policy = found
     spec, now = policy.spec.notifications.heartbeat, clock().replace(microsecond=0)
     if spec is None:
         if find_condition(policy.status.conditions, HEARTBEAT_READY):

@@ -20,16 +20,17 @@ from holdfast.domain.health import (
 from holdfast.domain.history import history, surprises
 from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.schedule import Schedule, parse_schedule
-from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec, SecretMissing
+from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, SecretMissing
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, Clock, Cluster, KubeObject, SourceProbe
 from holdfast.resources.conditions import condition, find_condition, set_condition
 from holdfast.resources.health import Health
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.services.find_policy import living_policy
 from holdfast.services.follow_job import controller
 from holdfast.services.mail_account import secret_values
 from holdfast.services.see_missed import SCHEDULE_MISSED
-from holdfast.services.write_status import parse_policy, parse_run, write_status
+from holdfast.services.write_status import parse_run, write_status
 from holdfast.specs.health_status import (
     HEALTHY,
     drills,
@@ -57,13 +58,10 @@ def look_after_health(cluster: Cluster, probe: SourceProbe, namespace: str, name
 
     Raises ClusterUnavailable if the cluster does not answer: the caller tries again.
     """
-    body = cluster.get(BACKUP_POLICY, namespace, name)
-    if body is None or "deletionTimestamp" in body["metadata"]:
+    found = living_policy(cluster, namespace, name)
+    if found is None:
         return None
-    try:
-        policy = parse_policy(body)
-    except InvalidSpec:
-        return None  # the policy's condition Ready says it
+    body, policy = found
     if policy.status.observed_generation in (None, -1):
         return None  # nothing is made yet: whoever makes it changes the status, and that leads here
     bodies = cluster.list(BACKUP_RUN, namespace, {POLICY_LABEL: name})
@@ -136,10 +134,10 @@ def _ping(cluster: Cluster, probe: SourceProbe, policy: BackupPolicy) -> Ping:
         uri = values[reference.key].strip()
         uri_database(uri, where)
         return Ping(member=probe.probe(uri, origin=where, read_preference=source.read_preference))
+    except ClusterUnavailable:
+        raise  # that says nothing of the source
     except HoldfastError as error:
-        if isinstance(error, InvalidInput) or error.retryable:
-            return Ping(problem=str(error))
-        raise
+        return Ping(problem=str(error))
 
 
 def _write(

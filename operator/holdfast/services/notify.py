@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 
 from holdfast.domain.notifications import Batch, Debt, DeliveryPhase, Event, event_of, told_as
 from holdfast.domain.phases import Phase
-from holdfast.errors import HoldfastError, InvalidSpec
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, Mailer, Messenger
+from holdfast.errors import HoldfastError
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, KubeObject, Mailer, Messenger
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.services.courier import Courier
+from holdfast.services.find_policy import living_policy
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.outbox import change_delivery, owe
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
@@ -25,7 +26,7 @@ from holdfast.services.tell_drill import tell_drill
 from holdfast.services.tell_health import tell_health
 from holdfast.services.tell_missed import tell_missed
 from holdfast.services.tell_restores import tell_restores
-from holdfast.services.write_status import parse_policy, parse_run
+from holdfast.services.write_status import parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
 
@@ -40,13 +41,10 @@ def notify(
 
     Raises ClusterUnavailable if the cluster does not answer: the caller tries again.
     """
-    body = cluster.get(BACKUP_POLICY, namespace, name)
-    if body is None or "deletionTimestamp" in body["metadata"]:
+    found = living_policy(cluster, namespace, name)
+    if found is None:
         return None
-    try:
-        policy = parse_policy(body)
-    except InvalidSpec:
-        return None  # the policy's condition Ready says it
+    _, policy = found
     now = clock().replace(microsecond=0)
     setting = read_setting(cluster, messenger, policy)
     account, since = setting.account, _since(policy)

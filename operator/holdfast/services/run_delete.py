@@ -1,6 +1,5 @@
 """The worker's chain in the pod of a Job that removes the backup of a BackupRun that was deleted."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,19 +11,19 @@ from holdfast.domain.human import human_bytes
 from holdfast.domain.schedule import parse_zone
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import BackupNotFound, InvalidSpec
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, KubeObject
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
-from holdfast.resources.run import CONFIRM_DELETE_ANNOTATION, BackupRun
+from holdfast.resources.run import CONFIRM_DELETE_ANNOTATION
 from holdfast.services.apply_retention import what_runs_know
 from holdfast.services.delete_backup import Deletion, delete_backup
+from holdfast.services.find_policy import find_policy
 from holdfast.services.policy_runs import backup_id_of
 from holdfast.services.run_worker import WorkerTask
-from holdfast.services.worker_report import WorkerResult, failure_of, patiently
+from holdfast.services.worker_report import WorkerResult, patiently, said_at_last
 from holdfast.services.write_status import parse_policy, parse_run
 from holdfast.specs.deletion import deletes
 
-_log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 DELETED, KEPT = "BackupDeleted", "BackupKept"
@@ -49,20 +48,7 @@ class DeleteWorker:
 
     def work(self) -> WorkerResult:
         """Remove the backup, or say why it stays, and return how the process ends. Never raises."""
-        try:
-            policy = parse_policy(self._patiently(self._policy))
-            run = parse_run(self._patiently(self._run))
-            return self._delete(policy, run)
-        except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
-            failure = failure_of(error)
-            _log.error("%s", failure.text)
-            return WorkerResult(failure.exit_code, WorkerMessage(failure.reason, failure.text))
-
-    def _policy(self) -> KubeObject:
-        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
-        return body
+        return said_at_last(self._delete)
 
     def _run(self) -> KubeObject:
         """Nothing is removed but for a run that somebody is deleting at this very moment."""
@@ -71,7 +57,10 @@ class DeleteWorker:
             raise InvalidSpec(f"BackupRun {self._task.namespace}/{self._task.run} is not being deleted.")
         return body
 
-    def _delete(self, policy: BackupPolicy, run: BackupRun) -> WorkerResult:
+    def _delete(self) -> WorkerResult:
+        where = (self._task.namespace, self._task.policy)
+        policy = parse_policy(self._patiently(lambda: find_policy(self._cluster, *where)))
+        run = parse_run(self._patiently(self._run))
         backup_id = backup_id_of(run)
         if run.spec.policy_ref.name != policy.metadata.name or not deletes(run, policy):
             return _said(KEPT, "Its deletionPolicy is Retain.")

@@ -15,12 +15,13 @@ from holdfast.domain.human import human_bytes, human_duration
 from holdfast.domain.phases import Phase
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import HoldfastError, InvalidSpec, SourceUnavailable, TargetNotEmpty
-from holdfast.ports import BACKUP_POLICY, Clock, Cluster, KubeObject, Progress, Target
+from holdfast.ports import Clock, Cluster, Progress, Target
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.find_backup import latest_backup
+from holdfast.services.find_policy import find_policy
 from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.restore import RestoreOutcome, require_equal, restore
 from holdfast.services.restore_work import RestoreCrew
@@ -79,7 +80,8 @@ class DrillWorker:
             return WorkerResult(code, WorkerMessage(failure.reason, failure.text, phase, dict(self._facts)))
 
     def _chain(self) -> WorkerResult:
-        policy = parse_policy(patiently(self._find_policy, self._clock, self._wait))
+        where = (self._namespace, self._policy)
+        policy = parse_policy(patiently(lambda: find_policy(self._cluster, *where), self._clock, self._wait))
         if policy.spec.verification.drill is None:
             raise InvalidSpec(f"BackupPolicy {self._namespace}/{self._policy} wants no drill any more.")
         begin = self._clock()
@@ -118,12 +120,6 @@ class DrillWorker:
             return outcome
         finally:
             self._clear(target)
-
-    def _find_policy(self) -> KubeObject:
-        body = self._cluster.get(BACKUP_POLICY, self._namespace, self._policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._namespace}/{self._policy} any more.")
-        return body
 
     def _target(self, stack: ExitStack, policy: BackupPolicy, manifest: Manifest) -> tuple[Target, RestoreCrew | None]:
         """The target, open. A server that starts together with us is waited for."""

@@ -1,6 +1,5 @@
 """The worker's chain in the pod of a Job that only prunes: what no backup has removed in time."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,19 +8,18 @@ from threading import Event
 from typing import TypeVar
 
 from holdfast.domain.worker_message import WorkerMessage
-from holdfast.errors import InvalidSpec
-from holdfast.ports import BACKUP_POLICY, Clock, Cluster
+from holdfast.ports import Clock, Cluster
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.retention import RunRetention
 from holdfast.resources.run import BackupRun
 from holdfast.services.apply_retention import apply_retention, report_retention
+from holdfast.services.find_policy import find_policy
 from holdfast.services.policy_runs import runs_of
 from holdfast.services.run_worker import WorkerTask
-from holdfast.services.worker_report import WorkerResult, failure_of, patiently
+from holdfast.services.worker_report import WorkerResult, patiently, said_at_last
 from holdfast.services.write_status import parse_policy
 
-_log = logging.getLogger(__name__)
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _T = TypeVar("_T")
 
@@ -43,25 +41,18 @@ class PruneWorker:
 
     def work(self) -> WorkerResult:
         """Prune once, and return how the process ends. Never raises."""
-        try:
-            policy = self._patiently(self._policy)
-            retention = self._prune(policy)
-            self._patiently(lambda: self._report(policy, retention))
-        except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
-            failure = failure_of(error)
-            _log.error("%s", failure.text)
-            return WorkerResult(failure.exit_code, WorkerMessage(failure.reason, failure.text))
+        return said_at_last(self._chain)
+
+    def _chain(self) -> WorkerResult:
+        where = (self._task.namespace, self._task.policy)
+        policy = parse_policy(self._patiently(lambda: find_policy(self._cluster, *where)))
+        retention = self._prune(policy)
+        self._patiently(lambda: self._report(policy, retention))
         if retention.error:
             # The operator starts another Job after a while: more pods of this one would only wait for each other.
             return WorkerResult(1, WorkerMessage(retention.reason or "PruneFailed", retention.error))
         text = f"{len(retention.removed)} backups removed, {retention.freed_size} freed."
         return WorkerResult(0, WorkerMessage("Pruned", text))
-
-    def _policy(self) -> BackupPolicy:
-        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
-        return parse_policy(body)
 
     def _prune(self, policy: BackupPolicy) -> RunRetention:
         with self._open(policy) as repository:

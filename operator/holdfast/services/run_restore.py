@@ -17,13 +17,14 @@ from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.domain.run_end import RunEnd
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import HoldfastError, Interrupted, InvalidSpec
-from holdfast.ports import BACKUP_POLICY, RESTORE_RUN, Clock, Cluster, KubeObject, Progress, Source
+from holdfast.ports import RESTORE_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun, RestoreRunStatus
 from holdfast.services.find_backup import find_backup
+from holdfast.services.find_policy import find_policy
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest
 from holdfast.services.restore import RestoreOutcome
 from holdfast.services.restore_report import (
@@ -129,7 +130,8 @@ class RestoreWorker:
             return self._retry(failure) if failure.retry else self._failed(failure)
 
     def _chain(self) -> WorkerResult:
-        policy = parse_policy(self._patiently(self._policy))
+        where = (self._task.namespace, self._task.policy)
+        policy = parse_policy(self._patiently(lambda: find_policy(self._cluster, *where)))
         run = self._run = self._patiently(self._find_run)
         if run.status.terminal:
             return _known_end(run.status)
@@ -182,12 +184,6 @@ class RestoreWorker:
         return self._restored(place.database, outcome)
 
     # --- finding ---------------------------------------------------------------------------------------------------
-
-    def _policy(self) -> KubeObject:
-        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
-        return body
 
     def _find_run(self) -> RestoreRun:
         where = f"RestoreRun {self._task.namespace}/{self._task.run}"

@@ -1,22 +1,20 @@
 """The worker's chain in the pod of a Job that brings the catalogue back."""
 
-import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import Event
 
 from holdfast.domain.worker_message import WorkerMessage
-from holdfast.errors import BackupNotFound, InvalidSpec
-from holdfast.ports import BACKUP_POLICY, Clock, Cluster
+from holdfast.errors import BackupNotFound
+from holdfast.ports import Clock, Cluster
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
+from holdfast.services.find_policy import find_policy
 from holdfast.services.import_runs import import_runs
 from holdfast.services.run_worker import WorkerTask
-from holdfast.services.worker_report import WorkerResult, failure_of, patiently
+from holdfast.services.worker_report import WorkerResult, patiently, said_at_last
 from holdfast.services.write_status import parse_policy
-
-_log = logging.getLogger(__name__)
 
 SYNCED, EMPTY = "Synced", "NoRepository"
 
@@ -38,20 +36,11 @@ class SyncWorker:
 
     def work(self) -> WorkerResult:
         """Sync once, and return how the process ends. Never raises."""
-        try:
-            return self._sync(patiently(self._policy, self._clock, self._wait))
-        except Exception as error:  # noqa: BLE001 (the pod must still say what happened)
-            failure = failure_of(error)
-            _log.error("%s", failure.text)
-            return WorkerResult(failure.exit_code, WorkerMessage(failure.reason, failure.text))
+        return said_at_last(self._sync)
 
-    def _policy(self) -> BackupPolicy:
-        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
-        return parse_policy(body)
-
-    def _sync(self, policy: BackupPolicy) -> WorkerResult:
+    def _sync(self) -> WorkerResult:
+        where = (self._task.namespace, self._task.policy)
+        policy = parse_policy(patiently(lambda: find_policy(self._cluster, *where), self._clock, self._wait))
         with self._open(policy) as repository:
             try:
                 repository.open()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd
@@ -24,7 +24,7 @@ from holdfast.errors import (
     InvalidSpec,
     Unavailable,
 )
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, Progress, Source
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, Progress, Source
 from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.base import format_time
@@ -34,6 +34,7 @@ from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
 from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.find_policy import find_policy
 from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
 from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently
@@ -97,7 +98,8 @@ class Worker:
             return self._failed(failure.reason, failure.text, failure.exit_code, retry=failure.retry)
 
     def _chain(self) -> WorkerResult:
-        policy = parse_policy(self._patiently(self._policy))
+        where = (self._task.namespace, self._task.policy)
+        policy = parse_policy(self._patiently(lambda: find_policy(self._cluster, *where)))
         run = self._run = self._patiently(lambda: self._find_run(policy))
         if run.status.terminal:
             return _known_end(run.status)
@@ -164,12 +166,6 @@ class Worker:
 
     def _started(self, run: BackupRun) -> BackupRunStatus:
         return run_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
-
-    def _policy(self) -> dict[str, Any]:
-        body = self._cluster.get(BACKUP_POLICY, self._task.namespace, self._task.policy)
-        if body is None:
-            raise InvalidSpec(f"There is no BackupPolicy {self._task.namespace}/{self._task.policy} any more.")
-        return body
 
     def _find_run(self, policy: BackupPolicy) -> BackupRun:
         """The run that this Job is for; made now if the Job was not made for one."""

@@ -1,5 +1,6 @@
 """How a worker's pod tells what became of it, whatever it works on."""
 
+import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ REPORT_PATIENCE = timedelta(seconds=45)
 """Less than the pod's grace period: the last report may be all that is left to do when a node is drained."""
 
 _T = TypeVar("_T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,16 @@ def failure_of(error: Exception) -> Failure:
     place = " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames))
     text = f"The worker met an error that it does not know: {type(error).__name__} in {place}."
     return Failure("InternalError", text, EXIT_RETRY, retry=True)
+
+
+def said_at_last(work: Callable[[], WorkerResult]) -> WorkerResult:
+    """What came of an errand that has no run to report on. Never raises: the pod must still say what happened."""
+    try:
+        return work()
+    except Exception as error:  # noqa: BLE001 (whatever it was)
+        failure = failure_of(error)
+        _log.error("%s", failure.text)
+        return WorkerResult(failure.exit_code, WorkerMessage(failure.reason, failure.text))
 
 
 def patiently(call: Callable[[], _T], clock: Clock, wait: Callable[[float], object]) -> _T:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from holdfast.domain.health import CheckName, Drills, Ended, Finding, Judged, Verdict, overall, settle
+from holdfast.domain.health import Drills, Ended, Finding, Judged, Verdict, overall, settle
 from holdfast.domain.history import History, PastRun
 from holdfast.domain.history import Trend as Movement
 from holdfast.domain.phases import CollectionPhase, Phase
@@ -66,7 +66,6 @@ def _past(policy: BackupPolicy, run: BackupRun) -> PastRun:
         time=end or _NEVER,
         reason=status.reason or "",
         duration=end - begin if begin and end else None,
-        documents=status.documents,
         logical_bytes=status.logical_bytes,
         stored_bytes=status.stored_bytes,
         collections={
@@ -152,10 +151,6 @@ def _trend(movement: Movement | None) -> Trend | None:
     if movement is None:
         return None
     return Trend(newest=movement.newest, average=movement.average, per_week=movement.per_week)
-
-
-def check_named(status: Health, name: CheckName) -> HealthCheck | None:
-    return next((check for check in status.checks if check.name is name), None)
 
 
 def _words(text: str | None) -> str:

@@ -5,15 +5,20 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from kubernetes import client, config
+from pymongo.database import Database
 
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+
+if TYPE_CHECKING:
+    from tests.integration.kube.shop import Shop
 
 ROOT = Path(__file__).parents[3]
 
@@ -100,3 +105,19 @@ def operator(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFacto
     process.start()
     yield process
     process.stop()
+
+
+@pytest.fixture
+def shop(
+    here: Namespace,
+    operator: OperatorProcess,
+    control_plane: ControlPlane,
+    mongod: Mongod,
+    database: Database[dict[str, Any]],
+    tmp_path: Path,
+) -> Iterator["Shop"]:
+    # It is made of what stands here.
+    from tests.integration.kube.shop import open_shop
+
+    with open_shop(here, operator, control_plane, mongod, database, tmp_path / "pods") as shop:
+        yield shop

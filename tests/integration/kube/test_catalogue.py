@@ -1,34 +1,13 @@
 """The catalogue on a real API server and a real database: BackupRuns that are lost come back by a Job."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-from pymongo.database import Database
-
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane
-from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 
 KEEPING = policy(job={"backoffLimit": 1}, retention={"keepLast": 5})
-
-
-@pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        yield shop
 
 
 def runs(here: Namespace) -> dict[str, dict[str, Any]]:

@@ -1,35 +1,21 @@
 """Deleting a BackupRun on a real API server and a real database: the backup goes with it, and nothing hangs."""
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane
-from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 
 FINALIZER = "holdfast.dev/backup"
 
 
 @pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        here.apply(policy(job={"backoffLimit": 1}, retention={"keepLast": 5}, deletionPolicy="Delete"))
-        yield shop
+def shop(shop: Shop) -> Shop:
+    """Its backups go with their runs."""
+    shop.here.apply(policy(job={"backoffLimit": 1}, retention={"keepLast": 5}, deletionPolicy="Delete"))
+    return shop
 
 
 def backups(shop: Shop) -> set[str]:

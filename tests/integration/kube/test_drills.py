@@ -1,8 +1,6 @@
 """Drills on a real API server and a real database: the newest good backup is restored, proven, and cleared away."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +9,10 @@ from pymongo.database import Database
 from holdfast.services.run_drill import MARKER
 from holdfast.specs.names import drill_database
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
 from tests.support.compare import differences, snapshot_of
-from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 from tests.support.runbook import commands_of
 
 SCRATCH = {"scratch": {"uriSecretRef": {"name": "drill"}}}
@@ -48,19 +44,13 @@ def test_a_wrong_drill_is_refused_in_words(here: Namespace, verification: dict[s
 
 
 @pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        here.kubectl("create", "secret", "generic", "drill", f"--from-literal=MONGODB_URI={mongod.uri}")
-        here.apply(policy(job={"backoffLimit": 1}, verification=drill(SCRATCH)))
-        here.wait(lambda: here.get("cronjob", "shop-drill"), "there is a CronJob of drills")
-        yield shop
+def shop(shop: Shop, mongod: Mongod) -> Shop:
+    """It has drills too."""
+    here = shop.here
+    here.kubectl("create", "secret", "generic", "drill", f"--from-literal=MONGODB_URI={mongod.uri}")
+    here.apply(policy(job={"backoffLimit": 1}, verification=drill(SCRATCH)))
+    here.wait(lambda: here.get("cronjob", "shop-drill"), "there is a CronJob of drills")
+    return shop
 
 
 def place_of(shop: Shop) -> Database[dict[str, Any]]:

@@ -3,11 +3,9 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from holdfast.kube.cluster import KubeCluster
 from holdfast.mongo.probe import MongoProbe
@@ -16,9 +14,8 @@ from holdfast.services.look_after_health import look_after_health
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.specs.worker import WorkerImage
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
 
@@ -94,19 +91,6 @@ def test_nothing_is_written_when_nothing_changed(patient: Patient) -> None:
     for _ in range(3):
         patient.look()
     assert patient.version() == before
-
-
-@pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        yield shop
 
 
 def test_the_operator_says_that_a_policy_is_healthy_after_its_first_backup(shop: Shop) -> None:

@@ -6,25 +6,22 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pymongo.database import Database
 
 from holdfast.cli.plugin import app
 from tests.cluster.layout import layout
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_drills import SCRATCH, drill
 from tests.integration.kube.test_resources import policy
 from tests.support.control_plane import ControlPlane
 from tests.support.kubelet import LogServer
 from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 from tests.support.runbook import DOCS, commands_of
 
 FINISHED = ("Succeeded", "Failed")
@@ -95,19 +92,6 @@ class Workers:
                 if name not in self._seen and pod["status"].get("phase") not in FINISHED:
                     self._seen.add(name)
                     self._shop.start(job).end()
-
-
-@pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path / "pods") as shop:
-        yield shop
 
 
 @pytest.fixture

@@ -1,20 +1,16 @@
 """RestoreRuns on a real API server: what is refused and shown, and the operator and its worker on a real database."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pymongo.database import Database
 
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import BY_RUN, LATEST, Shop, open_shop, restore
+from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
 from tests.integration.kube.test_operator import pod_of
 from tests.integration.kube.test_resources import SAMPLES, policy
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
-from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
 
 # --- what the API server takes -------------------------------------------------------------------------------------
@@ -138,19 +134,6 @@ def test_those_who_may_back_up_may_do_nothing_else(may: Any) -> None:
 
 
 # --- from a policy to a proven restore -----------------------------------------------------------------------------
-
-
-@pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        yield shop
 
 
 def test_a_plan_says_what_would_happen_and_changes_nothing(shop: Shop) -> None:

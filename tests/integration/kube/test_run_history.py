@@ -1,30 +1,6 @@
 """What ``kubectl describe`` shows of a run explains what became of it."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
-import pytest
-from pymongo.database import Database
-
-from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, open_shop
-from tests.support.control_plane import ControlPlane
-from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
-
-
-@pytest.fixture
-def shop(
-    here: Namespace,
-    operator: OperatorProcess,
-    control_plane: ControlPlane,
-    mongod: Mongod,
-    database: Database[dict[str, Any]],
-    tmp_path: Path,
-) -> Iterator[Shop]:
-    with open_shop(here, operator, control_plane, mongod, database, tmp_path) as shop:
-        yield shop
+from tests.integration.kube.shop import Shop
 
 
 def test_describe_tells_a_backup_from_the_wish_to_its_end(shop: Shop) -> None:

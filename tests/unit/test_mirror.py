@@ -1,0 +1,56 @@
+"""A mirror of the cluster goes on after whatever the API server says: what it shows must not grow old unseen."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import pytest
+
+from holdfast.kube import mirror
+from holdfast.kube.connection import Connection
+from holdfast.kube.mirror import KubeMirror
+from holdfast.ports import BACKUP_POLICY
+
+Event = Mapping[str, Any]
+
+
+def body(name: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": "default", "resourceVersion": "1"}}
+
+
+class Scripted:
+    """An API server that lists ``first``, then ``second``, and in between sends these events."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self._lists = iter(["first", "second"])
+        self._events = events
+        self.again = threading.Event()
+
+    def request(self, *_arguments: object, **_options: object) -> dict[str, Any]:
+        return {"items": [body(next(self._lists))], "metadata": {"resourceVersion": "1"}}
+
+    def lines(self, *_arguments: object, **_options: object) -> Iterator[Event]:
+        events, self._events = self._events, ()
+        yield from events
+        if not events:
+            self.again.set()
+            threading.Event().wait()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}},
+        {"type": "ADDED", "object": {"kind": "Status"}},
+        {"type": "MODIFIED"},
+        {"type": "ADDED", "object": None},
+    ],
+)
+def test_what_makes_no_sense_leads_to_a_new_list(event: Event, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "PAUSE_SECONDS", 0)
+    server = Scripted([event])
+    follower = KubeMirror(cast("Connection", server), [BACKUP_POLICY])
+    follower.start()
+    assert server.again.wait(10)
+    assert [one["metadata"]["name"] for one in follower.objects(BACKUP_POLICY)] == ["second"]
+    follower.stop()
