@@ -45,9 +45,10 @@ def add_backup(
     def backup(request: Request, viewer: Somebody, namespace: Namespace = None, policy: Policy = None) -> Started:
         """Start a backup. Neither name is needed where you may see one policy only. The run goes on by itself."""
         origin = request.client.host if request.client else ""
-        found = look_up.policy(viewer, namespace, policy)
-        place, name = found.metadata.namespace, found.metadata.name
+        place, name = namespace or "", policy or ""
         try:
+            found = look_up.policy(viewer, namespace, policy)
+            place, name = found.metadata.namespace, found.metadata.name
             run = start_backup(cluster, reviewer, viewer, found, clock())
         except HoldfastError as error:
             audit.tell(viewer, "Backup", place, name, origin=origin, result=error.reason)

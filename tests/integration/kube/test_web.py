@@ -321,6 +321,13 @@ def test_nobody_starts_a_backup_without_a_token(web: Web) -> None:
 
 def test_a_policy_that_is_not_there_is_not_backed_up(here: Namespace, web: Web, backer: str) -> None:
     assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=nothing", backer, "POST"), 404)
+    assert [(one["name"], one["result"]) for one in audited_in(web, here)] == [("nothing", "PolicyNotFound")]
+
+
+def test_who_may_not_even_look_is_told_so_and_the_try_is_told(here: Namespace, web: Web, stranger: str) -> None:
+    here.apply(policy())
+    assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=shop", stranger, "POST"), 403)
+    assert [one["result"] for one in audited_in(web, here)] == ["NotAuthorized"]
 
 
 def audited_in(web: Web, here: Namespace) -> list[dict[str, Any]]:
