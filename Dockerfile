@@ -6,10 +6,11 @@ WORKDIR /src
 # bytecode is made now, and is never compared with the source: a layer may change the times of files.
 COPY requirements/build.txt requirements/runtime.txt requirements/
 RUN python -m venv /opt/build \
- && /opt/build/bin/pip install --no-compile --require-hashes --only-binary :all: -r requirements/build.txt
+ && /opt/build/bin/pip install --no-compile --no-deps --require-hashes --only-binary :all: -r requirements/build.txt
 RUN python -m venv --without-pip /opt/holdfast \
- && /opt/build/bin/pip --python /opt/holdfast/bin/python install --no-compile --require-hashes --only-binary :all: \
-    -r requirements/runtime.txt \
+ && /opt/build/bin/pip --python /opt/holdfast/bin/python install --no-compile --no-deps --require-hashes \
+    --only-binary :all: -r requirements/runtime.txt \
+ && /opt/build/bin/pip --python /opt/holdfast/bin/python check \
  && /opt/holdfast/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/holdfast/lib
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator

@@ -126,6 +126,8 @@ setup: ## Python's environment (the others call it)
 	  [[ $$(cat .venv/installed 2>/dev/null) == "$$wanted" ]] || { \
 	    $(PIP) install --no-deps --no-build-isolation --editable .; echo "$$wanted" > .venv/installed; }
 
+# The lock is whole, so pip need not resolve anything: an older pip that does so fails as soon as a package that is asked
+# for with an extra has a newer release than the lock's.
 .PHONY: environment
 environment:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is missing: install python3." >&2; exit 1; }
@@ -135,5 +137,5 @@ environment:
 	  { echo "Python's venv module is missing: install python3-venv." >&2; exit 1; }
 	@echo "Setting up Python's environment in .venv"
 	@rm -rf .venv && $(PYTHON) -m venv .venv
-	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-deps --require-hashes -r requirements/dev.txt && $(PIP) check
 	@sha256sum < requirements/dev.txt > .venv/locked
