@@ -12,6 +12,7 @@
     │   ├── NotAuthorized                    the user is known but lacks a privilege
     │   ├── InvalidMailSettings              the SMTP settings make no sense, or do not fit the mail server
     │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
+    │   ├── TimeNotReachable                 no backup and oplog lead to that point in time
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
     │   ├── PolicyNotFound                   no BackupPolicy, or more than one, answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
@@ -30,6 +31,7 @@
     └── OperationFailed             exit 1   it was tried, and it did not work
         ├── HookRefused                      a URL that is called answers that it does not want it
         ├── MailRefused                      the mail server will not take this mail, or this recipient
+        ├── OplogGap                         a stretch of the oplog is not there any more
         ├── CollectionFailed                 one collection could not be backed up or restored
         ├── DamagedBackup                    stored bytes are not what was stored
         ├── DamagedDump                      a file of mongodump is not what was written
@@ -95,6 +97,10 @@ class InvalidMailSettings(InvalidInput):
 
 class InvalidKey(InvalidInput):
     reason = "InvalidKey"
+
+
+class TimeNotReachable(InvalidInput):
+    reason = "TimeNotReachable"
 
 
 class BackupNotFound(InvalidInput):
@@ -169,6 +175,10 @@ class HookRefused(OperationFailed):
 
 class MailRefused(OperationFailed):
     reason = "MailRefused"
+
+
+class OplogGap(OperationFailed):
+    reason = "OplogGap"
 
 
 class CollectionFailed(OperationFailed):

@@ -10,7 +10,9 @@ from typing import Any
 from holdfast.domain.database_name import check_database_name
 from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
 from holdfast.mongo.client import OneMember, connect, database_in
+from holdfast.mongo.oplog import MongoOplog
 from holdfast.mongo.probe import MongoProbe
+from holdfast.mongo.replay import MongoReplayer
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
 from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SourceProbe, Store
@@ -100,6 +102,19 @@ def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
     check_database_name(database)
     client = connect(uri, origin=origin, readPreference="primary", socketTimeoutMS=0)
     return MongoTarget(client, database, origin=origin)
+
+
+def open_oplog(uri: str, *, origin: str) -> MongoOplog:
+    """The oplog of the server behind a URI, from one member. A call waits for new entries: no time-out of our own."""
+    selector = OneMember()
+    return MongoOplog(connect(uri, origin=origin, server_selector=selector), origin=origin)
+
+
+def open_replayer(uri: str, database: str, *, origin: str) -> MongoReplayer:
+    """What repeats operations in a database. An index may take hours: no time-out on a call but those in the URI."""
+    check_database_name(database)
+    client = connect(uri, origin=origin, readPreference="primary", socketTimeoutMS=0)
+    return MongoReplayer(client, database, origin=origin)
 
 
 def open_mongodb_store(uri: str, database: str | None, *, origin: str) -> MongoStore:

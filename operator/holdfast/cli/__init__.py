@@ -6,6 +6,7 @@ Standard output holds results only; everything said on the way goes to standard 
 import typer
 
 from holdfast.cli import (
+    archive_oplog,
     backup,
     crds,
     export,
@@ -48,6 +49,7 @@ def _root(
 
 
 app.command("backup")(backup.backup)
+app.command("archive-oplog")(archive_oplog.archive_oplog)
 app.command("list")(list_backups.list_backups)
 app.command("show")(show.show)
 app.command("verify")(verify.verify_backup)

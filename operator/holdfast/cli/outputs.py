@@ -195,6 +195,27 @@ class Restore(_Output):
     """What a merge found different."""
 
 
+class PointRestore(_Output):
+    """What was restored to a point in time."""
+
+    mode: Literal["PointInTime"]
+    """It was done."""
+    backup_id: str
+    """The backup that the replay began from; it was compared before."""
+    database: str
+    """Where to."""
+    from_: str = Field(alias="from")
+    """The cluster time of that backup."""
+    until: str
+    """The cluster time up to which the oplog was repeated."""
+    operations: Count
+    """How many changes were repeated; after an interruption, by the last attempt."""
+    collections: list[str]
+    """All that are there now."""
+    warnings: list[str]
+    """What is not as it was, and why."""
+
+
 class PlannedCollection(_Output):
     """What would become of one collection."""
 
@@ -344,7 +365,7 @@ OUTPUTS: dict[str, Any] = {
     "import": Backup,
     "list": list[Backup],
     "prune": Prune,
-    "restore": Restore | RestorePlan,
+    "restore": Restore | RestorePlan | PointRestore,
     "show": Backup,
     "stats": Stats,
     "verify": Verification,

@@ -10,7 +10,6 @@ import typer
 
 from holdfast.cli.console import print_json, print_table, print_warning, progress
 from holdfast.cli.options import (
-    Backup,
     Json,
     KeyFile,
     RepositoryOption,
@@ -19,6 +18,7 @@ from holdfast.cli.options import (
     stop_on_signals,
     uri_needed,
 )
+from holdfast.cli.restore_to_point import restore_to_point
 from holdfast.domain.human import human_bytes
 from holdfast.domain.restoring import Existing, Strategy
 from holdfast.errors import EXIT_PARTIAL, InvalidInput, InvalidSpec
@@ -34,8 +34,10 @@ from holdfast.wiring import now, open_target
 
 
 def restore_backup(
-    backup: Backup,
     repository: RepositoryOption,
+    backup: Annotated[
+        str | None, typer.Argument(metavar="BACKUP", help="An id, a unique prefix of one, or latest.")
+    ] = None,
     database: Annotated[
         str | None,
         typer.Option("--database", metavar="DB", help="Restore into this database; else the original's name."),
@@ -73,6 +75,23 @@ def restore_backup(
             "target is not empty.",
         ),
     ] = Strategy.AUTO,
+    point_in_time: Annotated[
+        str | None,
+        typer.Option(
+            "--point-in-time",
+            metavar="TIME",
+            help="As all was at the end of this second, 2026-11-23T01:59:59Z, or at a cluster time, SECONDS.INCREMENT. "
+            "It takes slices of `holdfast archive-oplog`, and an empty target.",
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option("--before-drop", metavar="NAME", help="As all was just before this collection was last dropped."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--source", metavar="DB", help="The database that is meant, where a repository holds several."),
+    ] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Say what would happen; change nothing.")] = False,
     uri_file: UriFile = None,
     key_file: KeyFile = None,
@@ -88,6 +107,16 @@ def restore_backup(
         strategy=strategy,
         confirm=confirm,
     )
+    if point_in_time or drop:
+        with closing(repository_at(repository, uri_file, key_file)) as opened:
+            restore_to_point(
+                backup or "latest", point_in_time, drop, source, database, request,
+                lambda name: partial(_open, repository, name, uri_file, key_file),
+                opened, uri_file, stop, plan=plan, json=json,
+            )  # fmt: skip
+        return
+    if backup is None:
+        raise InvalidSpec("No backup is named.", hint="Give an id, `latest`, or --point-in-time TIME.")
     with (
         Processes() as processes,
         closing(repository_at(repository, uri_file, key_file)) as opened,

@@ -103,6 +103,20 @@ class Repository:
         for list_id in lists:
             yield from read_list(self.read_chunk(bytes.fromhex(list_id)))
 
+    # --- other objects --------------------------------------------------------------------------------------------
+
+    def put_object(self, key: str, data: bytes) -> bool:
+        """Store bytes under a key of their own, compressed and sealed like a chunk. True if they were not there."""
+        compressor = zstandard.ZstdCompressor(level=self._level, write_checksum=True)
+        return self.store.create(key, self._cipher.seal(key, compressor.compress(data)))
+
+    def read_object(self, key: str) -> bytes:
+        """What ``put_object`` stored. DamagedBackup if it is missing, or not what was stored."""
+        stored = self.store.read(key)
+        if stored is None:
+            raise DamagedBackup(f"{key} is missing from {self.store.address}.")
+        return _decompress(self._cipher.open(key, stored), f"{key} in {self.store.address}")
+
     # --- manifests ------------------------------------------------------------------------------------------------
 
     def commit(self, manifest: Manifest, lock: Lock) -> Manifest:

@@ -19,6 +19,7 @@ from holdfast.repository.holds import held_ids
 from holdfast.repository.locks import LockKind, locked
 from holdfast.repository.manifest import PRE_RESTORE, Manifest
 from holdfast.repository.repository import Repository
+from holdfast.services.prune_slices import prune_slices
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,7 @@ def prune(
         if outcome.damaged:
             return PruneOutcome(outcome.plan, tuple(removed), damaged=outcome.damaged)
         swept = sweep(repository, lock, clock())
+        prune_slices(repository)
     return PruneOutcome(outcome.plan, tuple(removed), swept.removed_chunks, swept.freed_bytes)
 
 

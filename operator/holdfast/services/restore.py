@@ -73,11 +73,13 @@ def restore(
     *,
     before_replacing: BeforeReplacing | None = None,
     crew: RestoreCrew | None = None,
+    when_equal: Callable[[], object] | None = None,
 ) -> RestoreOutcome:
     """Given a committed backup and what is wanted of it, do it and compare.
 
     ``before_replacing`` is called before anything that is seen is dropped or replaced. ``crew`` does the work on all
-    but a small backup; it works on the same repository and target.
+    but a small backup; it works on the same repository and target. ``when_equal`` is called when all is proven, before
+    the notes of this restore go: a kill there has it called again.
 
     Raises before anything is written: BackupNotFound, InvalidSpec, TargetNotEmpty, NotAuthorized, StoreFull,
     DamagedBackup if a chunk is missing. Later: DamagedBackup if one proves damaged, TargetNotEmpty if a collection
@@ -90,6 +92,8 @@ def restore(
     with leased(target, f"the restore of backup {manifest.backup_id}", stop) as lease:
         notes, decision = Notes(target, token), decide(request, manifest, target)
         if notes.done:
+            if when_equal:
+                when_equal()
             notes.clear()
             return _outcome(decision)
         decision.require_possible()
@@ -97,7 +101,7 @@ def restore(
         for warning in decision.plan.warnings:
             progress.warn(warning)
         work = _Restore(decision, manifest, repository, target, progress, stop, crew, lease, notes)
-        return work.run(clock, before_replacing)
+        return work.run(clock, before_replacing, when_equal or (lambda: None))
 
 
 def _require_chunks(decision: Decision, manifest: Manifest, repository: Repository, stop: Event) -> None:
@@ -163,7 +167,9 @@ class _Restore:
         self._directs = [one.record for one in fresh if one.plan.way is Strategy.DIRECT and one.plan.type != "view"]
         self._title_of_place: dict[str, str] = {}
 
-    def run(self, clock: Clock, before_replacing: BeforeReplacing | None) -> RestoreOutcome:
+    def run(
+        self, clock: Clock, before_replacing: BeforeReplacing | None, when_equal: Callable[[], object]
+    ) -> RestoreOutcome:
         notes, plan = self._notes, self._plan
         notes.drop_dead()
         notes.begin(self._manifest.backup_id, plan.strategy.value, clock())
@@ -190,6 +196,7 @@ class _Restore:
         problems += compare_catalogue(self._fresh, self._target, titles, ordered=self._ordered)
         problems += [problem for one in merged.values() for problem in one.problems]
         if not problems:
+            when_equal()
             notes.finish()
         done = _outcome(self._decision, merged)
         return replace(done, problems=tuple(problems), proof_seconds=self._loader.proof_seconds)

@@ -22,7 +22,7 @@ def test_the_runbook_of_the_command_line_mends_a_damaged_database(mongod: Mongod
     database["feedback"].drop()
     database["timeEntries"].update_many({}, {"$set": {"note": "overwritten"}})
     said = []
-    for _, *words in commands_of("restore.md", "holdfast"):
+    for _, *words in commands_of("restore.md", "holdfast", "With the command line"):
         names = {"timetrack_restored": restored.name, "BACKUP": good}
         said.append([names.get(word, word.replace("timetrack", database.name)) for word in words])
         holdfast(*said[-1])

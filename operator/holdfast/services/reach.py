@@ -1,0 +1,139 @@
+"""Which points in time can be restored, and from which backup and slices."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from holdfast.domain.consistency import ConsistencyLevel
+from holdfast.errors import BackupNotFound, InvalidSpec, TimeNotReachable
+from holdfast.ports import ClusterTime
+from holdfast.repository.manifest import PRE_RESTORE, Manifest
+from holdfast.repository.oplog_entry import parse
+from holdfast.repository.repository import Repository
+from holdfast.repository.slices import Slices, Window
+
+END_OF_SECOND = 2**32 - 1
+
+
+@dataclass(frozen=True)
+class Reach:
+    """A backup, the stretch of oplog behind it, and up to where it is replayed."""
+
+    manifest: Manifest
+    slices: Slices
+    window: Window
+    until: ClusterTime
+
+    @property
+    def since(self) -> ClusterTime:
+        return time_of_backup(self.manifest)
+
+
+def point_of(text: str) -> ClusterTime:
+    """A point in time as people give it: RFC 3339, the end of that second; or a cluster time, ``seconds.increment``.
+
+    InvalidSpec if it is neither, or has no time zone.
+    """
+    seconds, dot, increment = text.partition(".")
+    if dot and seconds.isdecimal() and increment.isdecimal():
+        return ClusterTime(int(seconds), int(increment))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidSpec(f"{text!r} is not a point in time.", hint="Give it as 2026-11-23T01:59:59Z.")
+    return ClusterTime(int(moment.timestamp()), END_OF_SECOND)
+
+
+def time_of_backup(manifest: Manifest) -> ClusterTime:
+    seconds, _, increment = (manifest.consistency.cluster_time or "0.0").partition(".")
+    return ClusterTime(int(seconds), int(increment))
+
+
+def told(time: ClusterTime) -> str:
+    return f"{datetime.fromtimestamp(time.seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def find_reach(repository: Repository, database: str | None, until: ClusterTime, backup: str = "latest") -> Reach:
+    """The newest backup at or before ``until`` from which slices lead there without a gap.
+
+    ``backup``: this one, or ``latest`` for whichever serves. TimeNotReachable, with the nearest times that are;
+    InvalidSpec if the repository has several databases and none is named; BackupNotFound.
+    """
+    bases = _bases(repository, database)
+    reaches = list(_reaches(repository, bases))
+    wanted = bases if backup == "latest" else [repository.resolve(backup)]
+    ids = {one.backup_id for one in wanted}
+    for one in reaches:  # the newest backup first
+        if one.manifest.backup_id in ids and one.since <= until <= one.until:
+            return Reach(one.manifest, one.slices, one.window, until)
+    earlier = max((one.until for one in reaches if one.until < until), default=None)
+    later = min((one.since for one in reaches if one.since > until), default=None)
+    near = [
+        f"before it {_nearest(earlier)}" if earlier else "",
+        f"after it {told(later)}, cluster time {later}" if later else "",
+    ]
+    nearest = " and ".join(filter(None, near))
+    raise TimeNotReachable(
+        f"{told(until)} cannot be reached: no backup, and a chain of oplog slices without a gap behind it, lead there.",
+        hint=f"The nearest that can be: {nearest}." if nearest else "There is no backup with slices of an oplog behind "
+        "it: `holdfast archive-oplog` keeps them.",
+    )  # fmt: skip
+
+
+def before_drop(repository: Repository, database: str | None, collection: str) -> ClusterTime:
+    """The moment just ahead of the last drop of a collection. TimeNotReachable if the archive shows none."""
+    for reach in _reaches(repository, _bases(repository, database)):
+        found: ClusterTime | None = None
+        for time, raw in reach.slices.entries(reach.window, reach.since, reach.window.until):
+            for one in parse(raw, reach.manifest.database).operations:
+                dropped = one.kind in ("drop", "dropView") and one.collection.removeprefix("system.buckets.")
+                replaced = one.kind == "rename" and one.replaces and one.to
+                if collection in (dropped, replaced):
+                    found = time
+        if found:
+            return ClusterTime(found.seconds, found.increment - 1)
+    raise TimeNotReachable(
+        f"No drop of {collection!r} is in the slices of oplog behind a backup.",
+        hint="Give the time with --point-in-time, and mind that the name has no database in front.",
+    )
+
+
+def _nearest(time: ClusterTime) -> str:
+    # The last second may have gone on behind what is archived: the one before is whole.
+    return f"{told(ClusterTime(time.seconds - 1, 0))}, cluster time {time}"
+
+
+def _bases(repository: Repository, database: str | None) -> list[Manifest]:
+    """Backups that a replay can begin from, the newest first."""
+    found = [
+        one
+        for one in repository.manifests(lambda _damage: None)
+        if one.consistency.level is ConsistencyLevel.SNAPSHOT and one.server.replica_set and one.reason != PRE_RESTORE
+        and not one.partial and one.imported is None and database in (None, one.database)
+    ]  # fmt: skip
+    if not found:
+        raise BackupNotFound(
+            f"There is no backup in {repository.store.address} that a replay could begin from.",
+            hint="It takes one with consistency Snapshot: of a replica set, whole, and not imported.",
+        )
+    several = sorted({one.database for one in found})
+    if len(several) > 1:
+        raise InvalidSpec(
+            f"The repository holds backups of several databases: {', '.join(several)}.", hint="Say --source DB."
+        )
+    return found
+
+
+def _reaches(repository: Repository, bases: list[Manifest]) -> Iterator[Reach]:
+    known: dict[str, tuple[Slices, list[Window]]] = {}
+    for manifest in bases:
+        slices = Slices(repository, manifest.server.replica_set or "", manifest.database)
+        if slices.prefix not in known:
+            known[slices.prefix] = (slices, slices.windows())
+        slices, windows = known[slices.prefix]
+        since = time_of_backup(manifest)
+        for window in windows:
+            if window.after <= since <= window.until:
+                yield Reach(manifest, slices, window, window.until)

@@ -1,0 +1,138 @@
+"""Restore a database as it was at a point in time: a backup from before it, and then what the oplog says.
+
+May be killed anywhere: a note in the target says how far it is, from the moment when the backup is in place.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from struct import Struct
+from threading import Event
+
+from holdfast.domain.restoring import Existing, Strategy, identity_of, is_own
+from holdfast.errors import InvalidSpec
+from holdfast.ports import Clock, Progress, Replayer, Target
+from holdfast.repository.documents import elements
+from holdfast.repository.manifest import CollectionRecord, Manifest
+from holdfast.repository.repository import Repository
+from holdfast.services.plan_restore import RestoreRequest
+from holdfast.services.reach import Reach
+from holdfast.services.replay import Course, Replay, Selection, expiries_in
+from holdfast.services.restore import require_equal, restore
+from holdfast.services.restore_notes import Notes
+from holdfast.services.restore_work import RestoreCrew
+from holdfast.services.target_lease import leased
+
+_INT32 = Struct("<i")
+_NEVER = 2_147_483_647
+
+
+@dataclass(frozen=True)
+class PointOutcome:
+    """``operations``: how many changes of the oplog were repeated, by this attempt. ``collections``: that are there."""
+
+    collections: tuple[str, ...]
+    operations: int
+    warnings: tuple[str, ...]
+
+
+def restore_to_point(
+    request: RestoreRequest,
+    reach: Reach,
+    repository: Repository,
+    target: Target,
+    replayer: Replayer,
+    progress: Progress,
+    clock: Clock,
+    stop: Event,
+    *,
+    crew: RestoreCrew | None = None,
+) -> PointOutcome:
+    """Given where to and how to get there, do it.
+
+    Before anything is written, all slices are read: DamagedBackup, InvalidSpec, OperationFailed for what cannot be
+    repeated. Then what ``restore`` raises, and CollectionFailed for any change that the server refuses.
+    """
+    if request.existing is not Existing.FAIL:
+        raise InvalidSpec(
+            "A restore to a point in time writes into a database of its own, and replaces nothing.",
+            hint="Restore into another database, look at it, back that up, and restore that backup over the live one.",
+        )
+    rename = dict(request.rename)
+    selection = Selection(request.include, request.exclude, rename)
+
+    def course() -> Course:
+        return Course(reach, selection, expiries_in(reach.manifest, rename))
+
+    progress.phase("Planning", "reading the oplog")
+    ahead = course()
+    for _ in ahead.steps():
+        pass
+    token = f"point {reach.manifest.backup_id} {reach.until} {target.database} {request.include} {request.exclude}"
+    note, content = f"point/{identity_of(token)}", {"backupId": reach.manifest.backup_id, "at": str(reach.since)}
+    if note not in target.notes():
+        known = {one.name for one in reach.manifest.collections}
+        begun = tuple((old, new) for old, new in request.rename if old in known)  # others come with the oplog
+        base = replace(request, rename=begun, token=token, strategy=Strategy.DIRECT)
+        done = restore(
+            base, _unexpiring(reach.manifest), repository, target, progress, clock, stop,
+            crew=crew, when_equal=lambda: target.write_note(note, content),
+        )  # fmt: skip
+        require_equal(done)
+    with leased(target, f"the replay up to {reach.until}", stop) as lease:
+        Notes(target, token).clear()  # a kill may have left them
+        progress.phase("Replaying")
+        way = course()
+        replay = Replay(way, replayer, target, note, lease.check, stop)
+        replay.run(target.notes()[note])
+        _finish(way, replayer, target, lease.check)
+        target.settle()
+        target.delete_note(note)
+    return PointOutcome(way.names.targets, replay.operations, _warnings(way))
+
+
+def _finish(way: Course, replayer: Replayer, target: Target, check: Callable[[], object]) -> None:
+    """What a restore in the source had made ready and not put into place goes; what expires may begin to."""
+    for name in way.names.targets:
+        if is_own(name):
+            target.drop(name)
+    for (collection, index), seconds in sorted(way.expiries.items()):
+        if not is_own(collection) and collection in way.names.targets:
+            check()
+            replayer.expire(collection, index, seconds)
+
+
+def _warnings(way: Course) -> tuple[str, ...]:
+    return tuple(
+        f"{name!r} is not restored: the backup does not hold it, and the oplog does not show how it began."
+        for name in sorted(way.names.passed_by)
+    )
+
+
+def _unexpiring(manifest: Manifest) -> Manifest:
+    """The backup with nothing in it that expires soon: that is put right at the end."""
+    return manifest.model_copy(update={"collections": tuple(map(_unexpiring_collection, manifest.collections))})
+
+
+def _unexpiring_collection(record: CollectionRecord) -> CollectionRecord:
+    return record.model_copy(
+        update={
+            "indexes": tuple(map(_never, record.indexes)),
+            "options": _without_expiry(record.options) if record.options else record.options,
+        }
+    )
+
+
+def _never(index: bytes) -> bytes:
+    return _changed(index, b"\x10expireAfterSeconds\0" + _INT32.pack(_NEVER))
+
+
+def _without_expiry(options: bytes) -> bytes:
+    return _changed(options, b"")
+
+
+def _changed(document: bytes, instead: bytes) -> bytes:
+    fields = b""
+    for kind, name, start, end in elements(document):
+        given = bytes((kind,)) + name + b"\0" + document[start:end]
+        fields += instead if name == b"expireAfterSeconds" else given
+    return _INT32.pack(len(fields) + 5) + fields + b"\0"
