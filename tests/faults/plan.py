@@ -63,11 +63,11 @@ def plan(seed: int, seconds: float) -> list[Fault]:
     """The faults of a run so long. All that can be done is done before the deck is shuffled again."""
     random = Random(seed)  # noqa: S311 (repeatable, not secret)
     deck = _deck(random)
-    free = dict.fromkeys(Target, 0.0)
+    free = dict.fromkeys(WAYS, 0.0)
     waiting: list[tuple[Target, Way]] = []
     faults: list[Fault] = []
     at = random.uniform(*GAP)
-    while at < seconds:
+    while (at := max(at, min(free.values()))) < seconds:  # all may be under a fault, or resting
         chosen = next((pair for pair in waiting if free[pair[0]] <= at), None)
         if chosen is not None:
             waiting.remove(chosen)

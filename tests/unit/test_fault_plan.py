@@ -5,7 +5,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.faults.plan import WAYS, plan
+from tests.faults.plan import REST, WAYS, plan
 
 SEEDS = st.integers(0, 2**32)
 QUARTER = 15 * 60.0
@@ -32,6 +32,11 @@ def test_a_target_is_healed_before_it_is_struck_again(seed: int) -> None:
     for target in WAYS:
         own = [fault for fault in faults if fault.target is target]
         assert all(one.at + one.seconds < other.at for one, other in pairwise(own))
+
+
+def test_the_next_fault_waits_while_every_target_is_under_one_or_rests() -> None:
+    faults = plan(828, QUARTER)  # the first seed with such a moment: it once never ended
+    assert any(one.at + one.seconds + REST == other.at for one in faults for other in faults)
 
 
 @given(SEEDS, st.floats(30, 1000))
