@@ -1,5 +1,6 @@
 """``holdfast list``."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 
 import typer
@@ -10,7 +11,9 @@ from holdfast.cli.report import backup_report
 from holdfast.cli.stats import summary
 from holdfast.domain.human import human_bytes
 from holdfast.errors import EXIT_PARTIAL, DamagedBackup
+from holdfast.ports import ClusterTime
 from holdfast.repository.manifest import Manifest, timestamp
+from holdfast.services.reach import last_whole_second, replayable, time_of_backup, told
 from holdfast.services.totals import totals
 
 HEADER = ("BACKUP", "DATABASE", "POLICY", "COMPLETED", "DOCUMENTS", "SIZE", "STORED", "NEW", "CONSISTENCY", "STATE")
@@ -24,17 +27,38 @@ def list_backups(
         opened.open()
         damaged: list[DamagedBackup] = []
         manifests = list(opened.manifests(damaged.append))
+        replays = replayable(opened, manifests)
         found = None if json else totals(opened, manifests, len(damaged))
     for damage in damaged:
         print_warning(str(damage))
     if json:
-        print_json([backup_report(manifest) for manifest in manifests])
+        print_json([_as_json(manifest, replays.get(manifest.backup_id)) for manifest in manifests])
     else:
         print_table(HEADER, (_row(manifest) for manifest in manifests))
         if found and manifests:
             typer.echo(f"\n{summary(found)}")
+        for line in _windows(manifests, replays):
+            typer.echo(line)
     if damaged:
         raise typer.Exit(EXIT_PARTIAL)
+
+
+def _as_json(manifest: Manifest, until: ClusterTime | None) -> dict[str, object]:
+    whole = told(last_whole_second(until)) if until else None
+    return backup_report(manifest) | {"pointInTimeUntil": whole}
+
+
+def _windows(manifests: list[Manifest], replays: Mapping[str, ClusterTime]) -> Iterator[str]:
+    """From when to when any second can be restored: a line for each stretch without a gap."""
+    since: dict[tuple[str, ClusterTime], ClusterTime] = {}
+    for one in manifests:
+        if until := replays.get(one.backup_id):
+            stretch, time = (one.database, until), time_of_backup(one)
+            since[stretch] = min(time, since.get(stretch, time))
+    for (database, until), begin in sorted(since.items()):
+        last = last_whole_second(until)
+        if begin <= last:
+            yield f"{database}: any second from {told(begin)} to {told(last)}, with `restore --point-in-time`"
 
 
 def _row(manifest: Manifest) -> tuple[str, ...]:

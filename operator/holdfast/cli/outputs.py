@@ -116,6 +116,14 @@ class Backup(_Output):
     """What to know before it is relied on."""
 
 
+class ListedBackup(Backup):
+    """One backup, and how far the oplog leads on from it."""
+
+    point_in_time_until: Moment | None
+    """Each second from the backup's cluster time to this one can be restored with `restore --point-in-time`. Null where
+    no slices of an oplog lead on from it."""
+
+
 class FoundDamage(_Output):
     """Something that is wrong."""
 
@@ -214,6 +222,21 @@ class PointRestore(_Output):
     """All that are there now."""
     warnings: list[str]
     """What is not as it was, and why."""
+
+
+class PointRestorePlan(_Output):
+    """What a restore to a point in time would take. Nothing was changed."""
+
+    mode: Literal["PointInTimePlan"]
+    """It was not done."""
+    backup_id: str
+    """The backup that the replay would begin from."""
+    database: str
+    """Where to."""
+    from_: str = Field(alias="from")
+    """The cluster time of that backup."""
+    until: str
+    """The cluster time up to which the oplog would be repeated."""
 
 
 class PlannedCollection(_Output):
@@ -363,9 +386,9 @@ OUTPUTS: dict[str, Any] = {
     "backup": Backup,
     "export": Export,
     "import": Backup,
-    "list": list[Backup],
+    "list": list[ListedBackup],
     "prune": Prune,
-    "restore": Restore | RestorePlan | PointRestore,
+    "restore": Restore | RestorePlan | PointRestore | PointRestorePlan,
     "show": Backup,
     "stats": Stats,
     "verify": Verification,

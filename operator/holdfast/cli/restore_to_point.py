@@ -48,10 +48,13 @@ def restore_to_point(
     reach = find_reach(opened, source, until, backup)
     name = database or reach.manifest.database
     if plan:
-        typer.echo(
-            f"Backup {reach.manifest.backup_id}, of {reach.since}, and then the oplog up to {reach.until}, into "
-            f"{name!r}. Nothing was changed."
-        )
+        if json:
+            print_json(_way(reach, name) | {"mode": "PointInTimePlan"})
+        else:
+            typer.echo(
+                f"Backup {reach.manifest.backup_id}, of {reach.since}, and then the oplog up to {reach.until}, into "
+                f"{name!r}. Nothing was changed."
+            )
         return
     uri, origin = uri_needed(uri_file)
     begin = opener(name)
@@ -77,13 +80,18 @@ def restore_to_point(
         )
 
 
-def _as_json(outcome: PointOutcome, reach: Reach, database: str) -> dict[str, object]:
+def _way(reach: Reach, database: str) -> dict[str, object]:
     return {
-        "mode": "PointInTime",
         "backupId": reach.manifest.backup_id,
         "database": database,
         "from": str(reach.since),
         "until": str(reach.until),
+    }
+
+
+def _as_json(outcome: PointOutcome, reach: Reach, database: str) -> dict[str, object]:
+    return _way(reach, database) | {
+        "mode": "PointInTime",
         "operations": outcome.operations,
         "collections": list(outcome.collections),
         "warnings": list(outcome.warnings),

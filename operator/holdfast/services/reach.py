@@ -1,6 +1,6 @@
 """Which points in time can be restored, and from which backup and slices."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -10,7 +10,7 @@ from holdfast.ports import ClusterTime
 from holdfast.repository.manifest import PRE_RESTORE, Manifest
 from holdfast.repository.oplog_entry import parse
 from holdfast.repository.repository import Repository
-from holdfast.repository.slices import Slices, Window
+from holdfast.repository.slices import Slices, Window, any_slices
 
 END_OF_SECOND = 2**32 - 1
 
@@ -82,6 +82,21 @@ def find_reach(repository: Repository, database: str | None, until: ClusterTime,
     )  # fmt: skip
 
 
+def replayable(repository: Repository, manifests: Iterable[Manifest]) -> dict[str, ClusterTime]:
+    """Up to when the oplog leads on from each of these backups, by id. Those from which it does not are left out."""
+    found: dict[str, ClusterTime] = {}
+    if any_slices(repository.store):
+        for one in _reaches(repository, filter(_can_begin, manifests)):
+            backup_id = one.manifest.backup_id
+            found[backup_id] = max(one.until, found.get(backup_id, one.until))
+    return found
+
+
+def last_whole_second(time: ClusterTime) -> ClusterTime:
+    """The second of this time may have gone on behind it: the one before is whole."""
+    return ClusterTime(time.seconds - 1, END_OF_SECOND)
+
+
 def before_drop(repository: Repository, database: str | None, collection: str) -> ClusterTime:
     """The moment just ahead of the last drop of a collection. TimeNotReachable if the archive shows none."""
     for reach in _reaches(repository, _bases(repository, database)):
@@ -101,8 +116,15 @@ def before_drop(repository: Repository, database: str | None, collection: str) -
 
 
 def _nearest(time: ClusterTime) -> str:
-    # The last second may have gone on behind what is archived: the one before is whole.
-    return f"{told(ClusterTime(time.seconds - 1, 0))}, cluster time {time}"
+    return f"{told(last_whole_second(time))}, cluster time {time}"
+
+
+def _can_begin(one: Manifest) -> bool:
+    """Whether a replay can begin from this backup."""
+    return (
+        one.consistency.level is ConsistencyLevel.SNAPSHOT and bool(one.server.replica_set)
+        and one.reason != PRE_RESTORE and not one.partial and one.imported is None
+    )  # fmt: skip
 
 
 def _bases(repository: Repository, database: str | None) -> list[Manifest]:
@@ -110,9 +132,8 @@ def _bases(repository: Repository, database: str | None) -> list[Manifest]:
     found = [
         one
         for one in repository.manifests(lambda _damage: None)
-        if one.consistency.level is ConsistencyLevel.SNAPSHOT and one.server.replica_set and one.reason != PRE_RESTORE
-        and not one.partial and one.imported is None and database in (None, one.database)
-    ]  # fmt: skip
+        if _can_begin(one) and database in (None, one.database)
+    ]
     if not found:
         raise BackupNotFound(
             f"There is no backup in {repository.store.address} that a replay could begin from.",
@@ -126,7 +147,7 @@ def _bases(repository: Repository, database: str | None) -> list[Manifest]:
     return found
 
 
-def _reaches(repository: Repository, bases: list[Manifest]) -> Iterator[Reach]:
+def _reaches(repository: Repository, bases: Iterable[Manifest]) -> Iterator[Reach]:
     known: dict[str, tuple[Slices, list[Window]]] = {}
     for manifest in bases:
         slices = Slices(repository, manifest.server.replica_set or "", manifest.database)

@@ -35,15 +35,6 @@ class Selection:
         return (not self.include or matches(name, self.include)) and not matches(name, self.exclude)
 
 
-@dataclass
-class Replayed:
-    """``operations`` that were done, and what to know of the result."""
-
-    operations: int = 0
-    warnings: tuple[str, ...] = ()
-    collections: tuple[str, ...] = ()
-
-
 class Course:
     """The operations from a backup to a point in time, in the names of the target, with what expires at the end of it.
 

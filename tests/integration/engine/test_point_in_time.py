@@ -526,10 +526,10 @@ def test_the_commands_of_the_page_bring_back_what_was_dropped(mongod: Mongod, da
     store = f"mongodb:{database.name}"
     names = {"s3://backups/timetrack": store, "timetrack_then": restored.name, "timetrack": database.name}
     _, *commands = [words[1:] for words in commands_of("restore.md", "holdfast", "To any second")]
-    assert [words[0] for words in commands] == ["restore", "restore", "restore", "backup", "restore"]
+    assert [words[0] for words in commands] == ["list", "restore", "restore", "restore", "backup", "restore"]
     archive = ("archive-oplog", "--once", "--repository", store)
     holdfast(*archive)
-    good = holdfast.json("backup", "--repository", store)["backupId"]
+    holdfast("backup", "--repository", store)
     second = last_second(database)
     names["2026-11-23T01:59:59Z"] = datetime.fromtimestamp(second, UTC).isoformat()
     while last_second(database) == second:
@@ -537,12 +537,12 @@ def test_the_commands_of_the_page_bring_back_what_was_dropped(mongod: Mongod, da
     content = snapshot_of(database, skip=OWN_COLLECTIONS)
     database["users"].drop()
     holdfast(*archive)
-    for words in commands:
-        ran = [names.get(word, word) for word in words]
-        if "--plan" in ran:
-            assert good in holdfast(*ran)
-        else:
-            names["BACKUP"] = holdfast.json(*ran)["backupId"]
+    (listed,) = holdfast.json("list", "--repository", store)
+    assert listed["pointInTimeUntil"] >= names["2026-11-23T01:59:59Z"].replace("+00:00", "Z")
+    look, *restores = commands
+    assert "any second from" in holdfast(*(names.get(word, word) for word in look))
+    for words in restores:
+        names["BACKUP"] = holdfast.json(*(names.get(word, word) for word in words))["backupId"]
     assert differences(content, snapshot_of(database, skip=OWN_COLLECTIONS)) == []
 
 
