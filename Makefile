@@ -90,10 +90,11 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 .PHONY: generate
-generate: setup ## Make crds/, docs/schemas and options, and the chart's and manifests' copies, from the code
+generate: setup ## Make crds/, docs/schemas and options, the chart's README and copies, and the manifests, from their sources
 	@$(BIN)/holdfast crds --output crds
 	@rm -f docs/schemas/*.json && $(BIN)/python -m holdfast.cli.reference docs
 	@rm -f charts/holdfast/crds-generated/*.yaml && cp crds/*.yaml charts/holdfast/crds-generated/
+	@$(BIN)/python -m tests.support.chart_values
 	@helm=$$($(BIN)/python -m tests.support.helm); \
 	  "$$helm" template holdfast charts/holdfast --namespace holdfast-system > manifests/default/holdfast.yaml
 

@@ -14,6 +14,7 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.specs.access import role
 from tests.cluster.layout import layout
 from tests.cluster.tools import build_tools
+from tests.support import chart_values
 from tests.support.helm import HelmFailed, helm, helm_program, objects_in
 
 ROOT = Path(__file__).parents[2]
@@ -202,6 +203,8 @@ def test_every_value_arrives(render: Render) -> None:
         "tolerations[0].operator=Exists",
         "affinity.nodeAffinity.x=y",
         "priorityClassName=high",
+        "extraEnv[0].name=HTTPS_PROXY",
+        "extraEnv[0].value=http://proxy.example.com",
     )
     pod, container = pod_of(objects), operator_of(objects)
     [deployment] = of_kind(objects, "Deployment")
@@ -220,6 +223,7 @@ def test_every_value_arrives(render: Render) -> None:
     assert environment["HOLDFAST_CHANNEL_SCHEMES"] == "slack,pagerduty"
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
     assert environment["HOLDFAST_MAX_CONCURRENT_RUNS"] == "9"
+    assert environment["HTTPS_PROXY"] == "http://proxy.example.com"
 
 
 def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
@@ -231,7 +235,8 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
 
 @pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces=a", "image.pullPolicy=Sometimes", "logLevel=LOUD",
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
-                                     "maxConcurrentRuns=-1"])  # fmt: skip
+                                     "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
+                                     "networkPolicy.from=x"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)
@@ -260,6 +265,10 @@ def test_releases_in_two_namespaces_share_nothing_but_crds(render: Render) -> No
         }
 
     assert not names("one") & names("two")
+
+
+def test_the_readme_of_the_chart_is_made_from_its_values() -> None:
+    assert (CHART / "README.md").read_text(encoding="utf-8") == chart_values.readme(), "run make generate"
 
 
 def test_the_manifests_are_those_of_the_chart(render: Render) -> None:
@@ -364,3 +373,93 @@ def test_the_web_passes_pod_security_restricted(render: Render) -> None:
         "readOnlyRootFilesystem": True,
         "capabilities": {"drop": ["ALL"]},
     }
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (["ingress.enabled=true", "ingress.tlsSecret=web-tls"], "/web/ingress/host"),
+        (["ingress.enabled=true", "ingress.host=holdfast.example.com"], "/web/ingress/tlsSecret"),
+        (["httpRoute.enabled=true"], "/web/httpRoute/parentRefs"),
+    ],
+)
+def test_a_way_in_that_is_not_whole_is_refused(render: Render, settings: list[str], named: str) -> None:
+    with pytest.raises(HelmFailed, match=named):
+        render("web.enabled=true", *(f"web.{setting}" for setting in settings))
+
+
+def service_and_port(objects: list[Object], name: str) -> tuple[str, int]:
+    service = named(objects, "Service", name)
+    [port] = service["spec"]["ports"]
+    return port["name"], port["port"]
+
+
+def test_an_ingress_leads_to_the_web_by_tls(render: Render) -> None:
+    objects = render(
+        "web.enabled=true", "web.ingress.enabled=true", "web.ingress.host=holdfast.example.com",
+        "web.ingress.tlsSecret=web-tls", "web.ingress.className=nginx", "web.ingress.annotations.one=two",
+    )  # fmt: skip
+    [ingress] = of_kind(objects, "Ingress")
+    [rule] = ingress["spec"]["rules"]
+    backend = rule["http"]["paths"][0]["backend"]["service"]
+    assert service_and_port(objects, backend["name"])[0] == backend["port"]["name"]
+    assert ingress["spec"]["tls"] == [{"hosts": [rule["host"]], "secretName": "web-tls"}]
+    assert (ingress["spec"]["ingressClassName"], ingress["metadata"]["annotations"]) == ("nginx", {"one": "two"})
+
+
+def test_a_route_of_the_gateway_api_leads_to_the_web(render: Render) -> None:
+    objects = render(
+        "web.enabled=true", "web.httpRoute.enabled=true", "web.httpRoute.parentRefs[0].name=gateway",
+        "web.httpRoute.parentRefs[0].sectionName=https", "web.httpRoute.hostnames={holdfast.example.com}",
+    )  # fmt: skip
+    [route] = of_kind(objects, "HTTPRoute")
+    assert route["spec"]["parentRefs"] == [{"name": "gateway", "sectionName": "https"}]
+    assert route["spec"]["hostnames"] == ["holdfast.example.com"]
+    [[backend]] = [rule["backendRefs"] for rule in route["spec"]["rules"]]
+    assert service_and_port(objects, backend["name"])[1] == backend["port"]
+
+
+def test_a_drain_takes_one_pod_of_the_web_at_a_time_and_is_never_stopped(render: Render) -> None:
+    objects = render("web.enabled=true", "web.replicas=2", "web.podDisruptionBudget.enabled=true")
+    [budget] = of_kind(objects, "PodDisruptionBudget")
+    web = named(objects, "Deployment", "holdfast-web")
+    assert budget["spec"]["maxUnavailable"] == 1
+    assert budget["spec"]["selector"] == web["spec"]["selector"]
+
+
+def test_no_way_to_the_web_is_made_while_there_is_none(render: Render) -> None:
+    ways = ["ingress.enabled=true", "ingress.host=x", "ingress.tlsSecret=x", "podDisruptionBudget.enabled=true"]
+    kinds = {body["kind"] for body in render(*(f"web.{way}" for way in ways), "networkPolicy.enabled=true")}
+    assert not {"Ingress", "HTTPRoute", "PodDisruptionBudget"} & kinds
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+def test_only_metrics_and_the_web_are_reached(render: Render) -> None:
+    objects = render("networkPolicy.enabled=true", "web.enabled=true")
+    for name, port in (("holdfast", "metrics"), ("holdfast-web", "http")):
+        spec = named(objects, "NetworkPolicy", name)["spec"]
+        deployment = named(objects, "Deployment", name)["spec"]
+        [container] = deployment["template"]["spec"]["containers"]
+        assert spec["podSelector"] == deployment["selector"]
+        assert spec["policyTypes"] == ["Ingress"]
+        assert spec["ingress"] == [{"ports": [{"port": port}]}]
+        assert port in [one["name"] for one in container["ports"]]
+
+
+def test_nothing_is_reached_where_there_are_no_metrics(render: Render) -> None:
+    [policy] = of_kind(render("networkPolicy.enabled=true", "metrics.enabled=false"), "NetworkPolicy")
+    assert policy["spec"]["ingress"] == []
+
+
+def test_the_network_policy_names_who_may_come_and_where_to_go(render: Render) -> None:
+    objects = render(
+        "networkPolicy.enabled=true", "web.enabled=true",
+        "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
+        "networkPolicy.webFrom[0].podSelector.matchLabels.app=nginx", "networkPolicy.egress[0].ports[0].port=443",
+    )  # fmt: skip
+    operator, web = (named(objects, "NetworkPolicy", name)["spec"] for name in ("holdfast", "holdfast-web"))
+    assert operator["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
+    assert web["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "nginx"}}}]
+    assert (operator["policyTypes"], operator["egress"]) == (["Ingress", "Egress"], [{"ports": [{"port": 443}]}])

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.integration.kube.conftest import ROOT, Namespace
+from tests.support.control_plane import ControlPlane
+from tests.support.helm import objects_in
 from tests.support.schedules import NOT_NOW
 
 SAMPLES = ROOT / "manifests" / "samples"
@@ -55,6 +57,26 @@ def test_the_samples_are_taken_and_shown(here: Namespace) -> None:
         assert column in shown
     for column in ("POLICY", "PHASE", "PROGRESS", "DOCUMENTS", "SIZE", "NEW", "CONSISTENCY", "DURATION"):
         assert column in shown
+
+
+@pytest.mark.parametrize(
+    ("template", "kinds"),
+    [
+        ("web-access.yaml", {"PodDisruptionBudget", "Ingress"}),
+        ("network-policies.yaml", {"NetworkPolicy"}),
+    ],
+)
+def test_what_the_chart_makes_on_demand_is_taken(control_plane: ControlPlane, template: str, kinds: set[str]) -> None:
+    settings = [
+        "web.enabled=true", "web.podDisruptionBudget.enabled=true", "web.ingress.enabled=true",
+        "web.ingress.host=a.example.com", "web.ingress.tlsSecret=tls", "networkPolicy.enabled=true",
+        "networkPolicy.webFrom[0].podSelector.matchLabels.app=a",
+        "networkPolicy.metricsFrom[0].podSelector.matchLabels.app=a",
+        "networkPolicy.egress[0].ports[0].port=443",
+    ]  # fmt: skip
+    rendered = control_plane.render(ROOT / "charts" / "holdfast", f"templates/{template}", *settings)
+    assert {body["kind"] for body in objects_in(rendered)} == kinds
+    control_plane.kubectl("apply", "--dry-run=server", "--validate=strict", "-f", "-", stdin=rendered)
 
 
 def test_the_spec_of_a_run_stays(here: Namespace) -> None:
