@@ -226,6 +226,21 @@ def test_every_value_arrives(render: Render) -> None:
     assert environment["HTTPS_PROXY"] == "http://proxy.example.com"
 
 
+def test_policies_come_from_values_and_stay_when_they_are_gone_from_there(render: Render) -> None:
+    given = [
+        "name=shop",
+        "namespace=team",
+        "labels.one=two",
+        "annotations.three=four",
+        "spec.source.uriSecretRef.name=x",
+    ]
+    [policy] = of_kind(render(*(f"policies[0].{setting}" for setting in given)), "BackupPolicy")
+    metadata = policy["metadata"]
+    assert (metadata["name"], metadata["namespace"], metadata["labels"]["one"]) == ("shop", "team", "two")
+    assert metadata["annotations"] == {"helm.sh/resource-policy": "keep", "three": "four"}
+    assert policy["spec"] == {"source": {"uriSecretRef": {"name": "x"}}}
+
+
 def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
     [deployment] = of_kind(render("podLabels.three=four"), "Deployment")
     wanted = deployment["spec"]["selector"]["matchLabels"]
@@ -236,7 +251,7 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
 @pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces=a", "image.pullPolicy=Sometimes", "logLevel=LOUD",
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
                                      "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
-                                     "networkPolicy.from=x"])  # fmt: skip
+                                     "networkPolicy.from=x", "policies[0].name=shop"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)
