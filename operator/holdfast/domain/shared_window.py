@@ -28,7 +28,7 @@ def joined(window: int, needed: int) -> int | None:
     held = holders(window)
     if held == MOST:
         return None
-    least = max(USUAL, min(needed, LONGEST), window - held if held else 0)
+    least = max(USUAL, min(needed, LONGEST), window - held)
     return ceil(least / MINUTE) * MINUTE + held + 1
 
 

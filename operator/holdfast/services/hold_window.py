@@ -16,7 +16,8 @@ _TRIES = 10
 def window_of(source: Source, needed: int, progress: Progress) -> Iterator[None]:
     """For the time of the context, the source keeps its snapshots for ``needed`` seconds, or for LONGEST.
 
-    The window is raised only where it is too short, and held where other backups have raised it: see
+    The window is raised only where it is too short, and held by each backup that needs more than the server's default,
+    also where people have set one that is long enough: the last of other backups may set it back to the default. See
     :mod:`holdfast.domain.shared_window`. After a kill it stays as it is until the server restarts or somebody sets it.
     Where the user may not raise it, a warning says what to do, and the backup is tried all the same.
     """
@@ -41,12 +42,12 @@ def _hold(source: Source, needed: int, progress: Progress) -> int | None:
     if needed > max(now, LONGEST):
         progress.warn(f"Reading may take {needed} s; no server is asked to keep its snapshots longer than {LONGEST} s.")
     wanted = min(needed, LONGEST)
-    if wanted <= now and not holders(now):
+    if _nobodys(now, wanted):
         return None
     try:
         before, after = _exchange(source, now if readable else None, lambda window: _raised(window, wanted))
     except (NotAuthorized, OperationFailed) as error:
-        if wanted > min(now, USUAL):
+        if wanted > (min(now, USUAL) if holders(now) else now):
             progress.warn(_not_raised(wanted, now if readable else None, error))
         return None
     if after == before and wanted > after:
@@ -58,8 +59,13 @@ def _hold(source: Source, needed: int, progress: Progress) -> int | None:
     return before if after != before else None
 
 
+def _nobodys(window: int, needed: int) -> bool:
+    """Whether the window is long enough, and stays so without being held: no backup raises the longest one."""
+    return not holders(window) and (needed <= min(window, USUAL) or window >= LONGEST)
+
+
 def _raised(window: int, needed: int) -> int:
-    if needed <= window and not holders(window):
+    if _nobodys(window, needed):
         return window
     more = joined(window, needed)
     return window if more is None else more

@@ -59,6 +59,11 @@ def test_the_samples_are_taken_and_shown(here: Namespace) -> None:
         assert column in shown
 
 
+@pytest.mark.parametrize("sample", sorted(path.name for path in SAMPLES.glob("*.yaml")))
+def test_every_sample_is_taken_as_it_is(here: Namespace, sample: str) -> None:
+    here.kubectl("create", "--validate=strict", "-f", str(SAMPLES / sample))
+
+
 @pytest.mark.parametrize(
     ("template", "kinds"),
     [
