@@ -1,11 +1,12 @@
 """Programs that come as Debian packages, installed when they are missing."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster.layout import Layout
+from tests.cluster.lock import alone
 from tests.cluster.progress import run, say, step
 
 # The program that tells whether a package is there. Full paths where a program is not on PATH.
@@ -20,6 +21,7 @@ _PROGRAMS = {
     "runc": "runc",
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")
+_INSTALL = ("apt-get", "-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends")
 
 
 def missing_packages() -> list[str]:
@@ -29,19 +31,23 @@ def missing_packages() -> list[str]:
 
 def install_packages(where: Layout) -> None:
     """Install what is missing, without starting any service that a package brings."""
-    missing = missing_packages()
-    if not missing:
+    install(where, missing_packages, "packages")
+
+
+def install(where: Layout, missing: Callable[[], Sequence[str]], name: str) -> None:
+    """Install the Debian packages that are missing, after whoever is at it, and start no service that one brings.
+
+    ``name`` is the log's. Raise ClusterError, with the log's last lines, if that fails.
+    """
+    if not missing():
         return
+    log = where.build_logs / f"{name}.log"
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
-    with step(f"Installing Debian packages: {' '.join(missing)}"), _no_services():
-        log = where.build_logs / "packages.log"
-        run(["apt-get", "update"], log=log, what="apt-get update", env=quiet)
-        run(
-            ["apt-get", "install", "--yes", "--no-install-recommends", *missing],
-            log=log,
-            what="apt-get install",
-            env=quiet,
-        )
+    with alone(where.root / "packages.lock", "another command that installs packages"), _no_services():
+        if packages := missing():
+            with step(f"Installing Debian packages: {' '.join(packages)}"):
+                run(["apt-get", "update"], log=log, what="apt-get update", env=quiet)
+                run([*_INSTALL, *packages], log=log, what="apt-get install", env=quiet)
 
 
 def _is_there(program: str) -> bool:
