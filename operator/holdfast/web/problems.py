@@ -17,6 +17,7 @@ from holdfast.errors import (
     Unavailable,
 )
 from holdfast.web.answers import Problem
+from holdfast.web.limits import TooMany
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "5"
@@ -46,6 +47,7 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 def add_problems(app: FastAPI) -> None:
     app.add_exception_handler(Unknown, _unknown)
+    app.add_exception_handler(TooMany, _too_many)
     app.add_exception_handler(HoldfastError, _ours)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
@@ -67,6 +69,17 @@ async def _unknown(_request: Request, error: Exception) -> JSONResponse:
         error.message,
         "Send a token of this cluster as `Authorization: Bearer …`, such as that of `kubectl create token`.",
         {"WWW-Authenticate": "Bearer"},
+    )
+
+
+async def _too_many(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, TooMany)  # noqa: S101
+    return answer(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "TooManyRequests",
+        f"Too many {error.what}.",
+        f"Try again in {error.seconds} seconds.",
+        {"Retry-After": str(error.seconds)},
     )
 
 
