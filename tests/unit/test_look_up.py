@@ -1,12 +1,12 @@
 """What somebody is shown: where they may look, in order, and no more of it made than is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from holdfast.errors import ClusterUnavailable, NotAuthorized, PolicyNotFound
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Kind, KubeObject, Viewer
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Change, Kind, KubeObject, Viewer
 from holdfast.services.look_up import LookUp
 from tests.support.kube_objects import policy_body
 
@@ -25,6 +25,9 @@ class Memory:
 
     def objects(self, kind: Kind) -> Sequence[KubeObject]:
         return self.held.get(kind, [])
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        raise AssertionError(listener)
 
 
 class Rights:

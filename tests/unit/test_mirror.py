@@ -9,7 +9,7 @@ import pytest
 from holdfast.kube import mirror
 from holdfast.kube.connection import Connection
 from holdfast.kube.mirror import KubeMirror
-from holdfast.ports import BACKUP_POLICY
+from holdfast.ports import BACKUP_POLICY, Change
 
 Event = Mapping[str, Any]
 
@@ -54,3 +54,20 @@ def test_what_makes_no_sense_leads_to_a_new_list(event: Event, monkeypatch: pyte
     assert server.again.wait(10)
     assert [one["metadata"]["name"] for one in follower.objects(BACKUP_POLICY)] == ["second"]
     follower.stop()
+
+
+def test_changes_are_told_and_so_is_what_a_new_list_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "PAUSE_SECONDS", 0)
+    changed = {"type": "MODIFIED", "object": body("first")}
+    expired = {"type": "ERROR", "object": {"code": 410, "reason": "Expired"}}
+    server, told = Scripted([changed, expired]), list[Change]()
+    follower = KubeMirror(cast("Connection", server), [BACKUP_POLICY])
+    follower.listen(told.append)
+    follower.start()
+    assert server.again.wait(10)
+    follower.stop()
+    assert [(one.body["metadata"]["name"], one.gone) for one in told] == [
+        ("first", False),
+        ("first", True),
+        ("second", False),
+    ], "the first list is no change"

@@ -14,6 +14,7 @@ from holdfast.services.know_viewers import KnownViewers
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
+from holdfast.web.event_stream import Bell
 from holdfast.web.server import serve
 from holdfast.wiring import now
 
@@ -29,4 +30,5 @@ def run_web() -> None:
     mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN))
     mirror.start()
     reviewer = KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)
-    serve(create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now), settings.port)
+    bell = Bell()
+    serve(create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now, bell), settings.port, bell.close)

@@ -2,19 +2,22 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from holdfast.errors import HoldfastError
 from holdfast.kube.cluster import address
 from holdfast.kube.connection import Connection, Refused
-from holdfast.ports import Kind, KubeObject
+from holdfast.ports import Change, Kind, KubeObject
 
 WATCH_SECONDS = 240
 SILENCE_SECONDS = 300
 """Longer than a watch lasts: a quiet one is no broken one."""
 PAUSE_SECONDS = 2
 PAUSE_LIMIT_SECONDS = 30
+
+_Objects = dict[tuple[str, str], KubeObject]
+"""By namespace and name."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +26,9 @@ class KubeMirror:
     """Follows kinds, in all namespaces or in some. It begins with ``start`` and goes on until ``stop``."""
 
     def __init__(self, connection: Connection, kinds: Sequence[Kind], namespaces: Sequence[str] = ()) -> None:
-        self._panes = [_Pane(connection, kind, place) for kind in kinds for place in (namespaces or (None,))]
+        self._listeners: list[Callable[[Change], None]] = []
+        places = namespaces or (None,)
+        self._panes = [_Pane(connection, kind, place, self._tell) for kind in kinds for place in places]
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -39,15 +44,24 @@ class KubeMirror:
     def objects(self, kind: Kind) -> Sequence[KubeObject]:
         return [body for pane in self._panes if pane.kind == kind for body in pane.snapshot()]
 
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        self._listeners.append(listener)
+
+    def _tell(self, change: Change) -> None:
+        for listener in self._listeners:
+            listener(change)
+
 
 class _Pane:
     """One kind in one namespace, or in all."""
 
-    def __init__(self, connection: Connection, kind: Kind, namespace: str | None) -> None:
-        self._connection, self.kind = connection, kind
+    def __init__(
+        self, connection: Connection, kind: Kind, namespace: str | None, tell: Callable[[Change], None]
+    ) -> None:
+        self._connection, self.kind, self._tell = connection, kind, tell
         self._path = address(kind, namespace)
         self._lock = threading.Lock()
-        self._objects: dict[tuple[str, str], KubeObject] = {}
+        self._objects: _Objects = {}
         self.listed = False
 
     def snapshot(self) -> list[KubeObject]:
@@ -74,7 +88,9 @@ class _Pane:
         answer = self._connection.request("GET", self._path)
         found = {_key(body): _lean(body) for body in answer.get("items") or []}
         with self._lock:
-            self._objects = found
+            before, self._objects = self._objects, found
+        if self.listed:  # what changed while nobody watched; the first list changes nothing
+            self._tell_differences(before, found)
         self.listed = True
         return str(answer["metadata"]["resourceVersion"])
 
@@ -95,12 +111,22 @@ class _Pane:
         if kind == "ERROR":
             raise Refused(int(body.get("code", 0)), str(body.get("reason", "")))
         if kind in ("ADDED", "MODIFIED"):
+            lean = _lean(body)
             with self._lock:
-                self._objects[_key(body)] = _lean(body)
+                self._objects[_key(body)] = lean
+            self._tell(Change(self.kind, lean))
         elif kind == "DELETED":
             with self._lock:
                 self._objects.pop(_key(body), None)
+            self._tell(Change(self.kind, _lean(body), gone=True))
         return str(body["metadata"].get("resourceVersion", version))
+
+    def _tell_differences(self, before: _Objects, after: _Objects) -> None:
+        for key in before.keys() - after.keys():
+            self._tell(Change(self.kind, before[key], gone=True))
+        for key, body in after.items():
+            if key not in before or before[key]["metadata"] != body["metadata"]:
+                self._tell(Change(self.kind, body))
 
 
 def _key(body: KubeObject) -> tuple[str, str]:

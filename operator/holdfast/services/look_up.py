@@ -100,6 +100,13 @@ class LookUp:
             )
         return found[0]
 
+    def check_watching(self, viewer: Viewer, namespace: str | None) -> None:
+        """NotAuthorized for who may watch no policy there, or nowhere at all."""
+        self._seen(viewer, BACKUP_POLICY, "watch", namespace)
+
+    def may_watch(self, viewer: Viewer, kind: Kind, namespace: str) -> bool:
+        return any(self._reviewer.allows(viewer, "watch", kind, place) for place in (None, namespace))
+
     def runs_of(self, policy: BackupPolicy) -> Listing[BackupRun]:
         """Newest first, for who may see the policy: what they show is a part of its status."""
         place, name = policy.metadata.namespace, policy.metadata.name

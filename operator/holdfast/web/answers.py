@@ -1,6 +1,6 @@
 """What the API answers: the models behind its OpenAPI document."""
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from holdfast.resources.restore_run import RestoreRun, RestoreRunSpec, RestoreRu
 from holdfast.resources.retention import PolicyRetention, RetentionSpec
 from holdfast.resources.run import BackupRun, BackupRunSpec, BackupRunStatus
 from holdfast.resources.storage import StorageSpec
+from holdfast.services.recent_changes import Note
 
 RECENT_RUNS = 10
 
@@ -144,6 +145,30 @@ class Started(Status):
     namespace: Annotated[str, Field(description="Of the policy, and of the run.")]
     policy: Annotated[str, Field(description="Name of the policy.")]
     name: Annotated[str, Field(description="Name of the BackupRun.")]
+
+
+class ChangeAnswer(Status):
+    """What changed, in a few words; the lists tell the rest."""
+
+    kind: Annotated[str, Field(description="BackupPolicy, BackupRun or RestoreRun.")]
+    namespace: Namespace
+    name: Name
+    change: Annotated[Literal["Changed", "Deleted"], Field(description="Changed: it is new, or other than it was.")]
+    policy: Annotated[str | None, Field(description="Name of the policy, where the object names one.")] = None
+    phase: Annotated[str | None, Field(description="Of a run or a restore.")] = None
+    progress: Annotated[str | None, Field(description="How far it is.")] = None
+
+    @classmethod
+    def of(cls, note: Note) -> Self:
+        return cls(
+            kind=note.kind.name,
+            namespace=note.namespace,
+            name=note.name,
+            change="Deleted" if note.gone else "Changed",
+            policy=note.policy,
+            phase=note.phase,
+            progress=note.progress,
+        )
 
 
 class Problem(Status):

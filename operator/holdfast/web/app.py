@@ -1,41 +1,33 @@
 """The application: its endpoints, and what every answer carries."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
 
 from holdfast.ports import Cluster, Mirror, Reviewer
 from holdfast.services.look_up import LookUp
+from holdfast.services.recent_changes import RecentChanges
 from holdfast.version import VERSION
 from holdfast.web.admin import add_backup, add_status
 from holdfast.web.answers import Problem
 from holdfast.web.audit import Audit
+from holdfast.web.event_stream import Bell
+from holdfast.web.events import add_events
+from holdfast.web.headers import Headers
 from holdfast.web.lists import add_lists
 from holdfast.web.problems import add_problems, answer
 
-HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
 
 def create_app(
-    mirror: Mirror, reviewer: Reviewer, cluster: Cluster, audit: Audit, clock: Callable[[], datetime]
+    mirror: Mirror, reviewer: Reviewer, cluster: Cluster, audit: Audit, clock: Callable[[], datetime], bell: Bell
 ) -> FastAPI:
+    """``bell``: close it when the server is to end; streams end by it."""
     # No pages for the OpenAPI document: they would load scripts from outside.
     app = FastAPI(title="Holdfast", version=VERSION, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     app.state.reviewer = reviewer
-
-    @app.middleware("http")
-    async def _headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await go_on(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+    app.add_middleware(Headers)
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:
@@ -48,6 +40,10 @@ def create_app(
     add_status(app, look_up)
     add_backup(app, look_up, cluster, reviewer, audit, clock)
     add_lists(app, look_up)
+    changes = RecentChanges()
+    changes.listen(bell.ring)
+    mirror.listen(changes.add)
+    add_events(app, look_up, changes, bell)
     add_problems(app)
     _name_problem(app)
     return app

@@ -1,14 +1,18 @@
 """The HTTP server around the application."""
 
+from collections.abc import Callable
+from types import FrameType
+
 import uvicorn
 from fastapi import FastAPI
 
 STOP_SECONDS = 20
 
 
-def serve(app: FastAPI, port: int) -> None:
-    """Answer until a signal comes. TLS is the matter of what stands before it."""
-    uvicorn.run(
+def serve(app: FastAPI, port: int, on_signal: Callable[[], None]) -> None:
+    """Answer until a signal comes; ``on_signal`` ends what would go on by itself. TLS is the matter of what stands
+    before it."""
+    config = uvicorn.Config(
         app,
         host="0.0.0.0",  # noqa: S104
         port=port,
@@ -17,3 +21,14 @@ def serve(app: FastAPI, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    _Server(config, on_signal).run()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, on_signal: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_signal = on_signal
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self._on_signal()

@@ -16,6 +16,7 @@ from holdfast.kube.connection import Connection
 from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.web_process import AUDIENCE, WebProcess
 
 if TYPE_CHECKING:
     from tests.integration.kube.shop import Shop
@@ -121,3 +122,50 @@ def shop(
 
     with open_shop(here, operator, control_plane, mongod, database, tmp_path / "pods") as shop:
         yield shop
+
+
+@pytest.fixture(scope="module")
+def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"))
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
+
+
+@pytest.fixture
+def viewer(here: Namespace, web: WebProcess) -> str:
+    """A token of who may look into this namespace, and into no other."""
+    del web
+    here.kubectl("create", "serviceaccount", "viewer")
+    rights = (
+        "--verb=get,list,watch",
+        "--resource=backuppolicies.holdfast.dev,backupruns.holdfast.dev,restoreruns.holdfast.dev",
+    )
+    here.kubectl("create", "role", "viewer", *rights)
+    here.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={here.name}:viewer")
+    return token_of(here, "viewer")
+
+
+@pytest.fixture
+def backer(here: Namespace, viewer: str) -> str:
+    """A token of who may also back up here."""
+    del viewer
+    here.kubectl("create", "serviceaccount", "backer")
+    here.kubectl("create", "role", "backer", "--verb=create", "--resource=backupruns.holdfast.dev")
+    for role in ("viewer", "backer"):
+        here.kubectl(
+            "create", "rolebinding", f"backer-{role}", f"--role={role}", f"--serviceaccount={here.name}:backer"
+        )
+    return token_of(here, "backer")
+
+
+@pytest.fixture
+def stranger(here: Namespace) -> str:
+    here.kubectl("create", "serviceaccount", "stranger")
+    return token_of(here, "stranger")
+
+
+def token_of(here: Namespace, account: str, *options: str) -> str:
+    return here.kubectl("create", "token", account, *(options or (f"--audience={AUDIENCE}",))).strip()

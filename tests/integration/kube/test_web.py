@@ -1,142 +1,24 @@
 """``holdfast web`` as a process, with the rights that the chart gives it, on a real API server."""
 
-import http.client
 import json
 import os
 import re
-import signal
 import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.kube.conftest import ROOT, Namespace
+from tests.integration.kube.conftest import ROOT, Namespace, token_of
 from tests.integration.kube.shop import restore
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane, free_ports
-from tests.support.process import spawn
+from tests.support.control_plane import ControlPlane
+from tests.support.web_process import Answer, WebProcess
 
-AUDIENCE = "holdfast-test"
 LINES = [
     line for line in (ROOT / "docs" / "api.md").read_text(encoding="utf-8").splitlines() if line.startswith("curl ")
 ]
 BACKUP = "/api/admin/backup"
 ENDPOINTS = ("/api/admin/backup-status", "/api/policies", "/api/runs", "/api/restores")
-
-
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.text)
-
-
-@dataclass
-class Web:
-    port: int
-    log: Path
-    plane: ControlPlane = field(repr=False)
-
-    def get(self, path: str, token: str | None = None, method: str = "GET") -> Answer:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        try:
-            connection.request(method, path, headers={"Authorization": f"Bearer {token}"} if token is not None else {})
-            response = connection.getresponse()
-            headers = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, headers, response.read().decode())
-        finally:
-            connection.close()
-
-
-@pytest.fixture(scope="module")
-def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    folder = tmp_path_factory.mktemp("web")
-    rendered = control_plane.render(
-        ROOT / "charts" / "holdfast", "templates/web.yaml", "web.enabled=true", f"web.audiences={{{AUDIENCE}}}"
-    )
-    control_plane.kubectl("apply", "-f", "-", stdin=rendered)
-    token = control_plane.kubectl("create", "token", "holdfast-web").strip()
-    control_plane.write_kubeconfig(folder / "kubeconfig", token)
-    (port,) = free_ports(1)
-    variables = {
-        "KUBECONFIG": str(folder / "kubeconfig"),
-        "PYTHONPATH": str(ROOT / "operator"),
-        "PATH": os.environ["PATH"],
-        "HOLDFAST_PORT": str(port),
-        "HOLDFAST_AUDIENCES": AUDIENCE,
-    }
-    words = [f"{name}={value}" for name, value in variables.items()]
-    process = spawn(
-        ["env", "-i", *words, sys.executable, "-m", "holdfast", "web"], output=folder / "log", outlive=False
-    )
-    one = Web(port, folder / "log", control_plane)
-    try:
-        wait_until_ready(one)
-        yield one
-        text = one.log.read_text()
-        assert "Traceback" not in text
-        assert "eyJ" not in text, "a token is in the log"
-    finally:
-        process.send(signal.SIGTERM)
-        assert process.wait(20)
-
-
-def wait_until_ready(web: Web) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            if web.get("/healthz").status == 200:
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < deadline, web.log.read_text()
-        time.sleep(0.1)
-
-
-@pytest.fixture
-def viewer(here: Namespace, web: Web) -> str:
-    """A token of who may look into this namespace, and into no other."""
-    del web
-    here.kubectl("create", "serviceaccount", "viewer")
-    rights = (
-        "--verb=get,list",
-        "--resource=backuppolicies.holdfast.dev,backupruns.holdfast.dev,restoreruns.holdfast.dev",
-    )
-    here.kubectl("create", "role", "viewer", *rights)
-    here.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={here.name}:viewer")
-    return token_of(here, "viewer")
-
-
-@pytest.fixture
-def backer(here: Namespace, viewer: str) -> str:
-    """A token of who may also back up here."""
-    del viewer
-    here.kubectl("create", "serviceaccount", "backer")
-    here.kubectl("create", "role", "backer", "--verb=create", "--resource=backupruns.holdfast.dev")
-    for role in ("viewer", "backer"):
-        here.kubectl(
-            "create", "rolebinding", f"backer-{role}", f"--role={role}", f"--serviceaccount={here.name}:backer"
-        )
-    return token_of(here, "backer")
-
-
-@pytest.fixture
-def stranger(here: Namespace) -> str:
-    here.kubectl("create", "serviceaccount", "stranger")
-    return token_of(here, "stranger")
-
-
-def token_of(here: Namespace, account: str, *options: str) -> str:
-    return here.kubectl("create", "token", account, *(options or (f"--audience={AUDIENCE}",))).strip()
 
 
 def run(name: str) -> dict[str, Any]:
@@ -148,7 +30,7 @@ def run(name: str) -> dict[str, Any]:
     }
 
 
-def seen(here: Namespace, web: Web, token: str, path: str, count: int) -> list[dict[str, Any]]:
+def seen(here: Namespace, web: WebProcess, token: str, path: str, count: int) -> list[dict[str, Any]]:
     """The items, once there are so many: a watch tells them a moment later."""
 
     def answered() -> Answer | None:
@@ -168,7 +50,7 @@ def is_problem(answer: Answer, status: int) -> bool:
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_without_a_token_nothing_is_told(web: Web, path: str) -> None:
+def test_without_a_token_nothing_is_told(web: WebProcess, path: str) -> None:
     answer = web.get(path)
     assert is_problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
@@ -176,28 +58,28 @@ def test_without_a_token_nothing_is_told(web: Web, path: str) -> None:
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("token", ["made-up", "a.b.c", "x" * 20_000])
-def test_a_token_that_the_cluster_does_not_know_is_refused(web: Web, path: str, token: str) -> None:
+def test_a_token_that_the_cluster_does_not_know_is_refused(web: WebProcess, path: str, token: str) -> None:
     assert is_problem(web.get(path, token), 401)
 
 
-def test_a_token_for_the_kubernetes_api_is_not_one_for_us(here: Namespace, web: Web, viewer: str) -> None:
+def test_a_token_for_the_kubernetes_api_is_not_one_for_us(here: Namespace, web: WebProcess, viewer: str) -> None:
     assert web.get("/api/policies", viewer).status in (200, 403)
     assert is_problem(web.get("/api/policies", token_of(here, "viewer", "--duration=10m")), 401)
 
 
-def test_a_changed_token_is_refused(web: Web, viewer: str) -> None:
+def test_a_changed_token_is_refused(web: WebProcess, viewer: str) -> None:
     head, body, signature = viewer.split(".")
     assert is_problem(web.get("/api/policies", f"{head}.{body}.{signature[::-1]}"), 401)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_who_has_no_right_is_told_so(here: Namespace, web: Web, stranger: str, path: str) -> None:
+def test_who_has_no_right_is_told_so(here: Namespace, web: WebProcess, stranger: str, path: str) -> None:
     here.apply(policy())
     assert is_problem(web.get(f"{path}?namespace={here.name}", stranger), 403)
 
 
 def test_a_viewer_sees_one_namespace_and_not_its_neighbour(
-    here: Namespace, web: Web, viewer: str, control_plane: ControlPlane
+    here: Namespace, web: WebProcess, viewer: str, control_plane: ControlPlane
 ) -> None:
     other = Namespace(control_plane, f"{here.name}-other")
     control_plane.kubectl("create", "namespace", other.name)
@@ -211,7 +93,7 @@ def test_a_viewer_sees_one_namespace_and_not_its_neighbour(
     assert is_problem(web.get("/api/admin/backup-status?policy=secret", viewer), 404)
 
 
-def test_the_status_of_the_only_policy_needs_no_name(here: Namespace, web: Web, viewer: str) -> None:
+def test_the_status_of_the_only_policy_needs_no_name(here: Namespace, web: WebProcess, viewer: str) -> None:
     here.apply(policy(schedule={"cron": "0 2 * * *", "timeZone": "Europe/Berlin"}))
     here.apply(run("by-hand"))
     seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
@@ -223,7 +105,7 @@ def test_the_status_of_the_only_policy_needs_no_name(here: Namespace, web: Web, 
     assert [one["name"] for one in status["recentRuns"]] == ["by-hand"]
 
 
-def test_a_change_is_seen_without_being_asked_for(here: Namespace, web: Web, viewer: str) -> None:
+def test_a_change_is_seen_without_being_asked_for(here: Namespace, web: WebProcess, viewer: str) -> None:
     path = f"/api/runs?namespace={here.name}"
     here.apply(policy(), run("one"))
     seen(here, web, viewer, path, 1)
@@ -235,7 +117,7 @@ def test_a_change_is_seen_without_being_asked_for(here: Namespace, web: Web, vie
     seen(here, web, viewer, path, 0)
 
 
-def test_pages_hold_each_run_once(here: Namespace, web: Web, viewer: str) -> None:
+def test_pages_hold_each_run_once(here: Namespace, web: WebProcess, viewer: str) -> None:
     here.apply(policy(), *(run(f"run-{number}") for number in range(5)))
     whole = [one["name"] for one in seen(here, web, viewer, f"/api/runs?namespace={here.name}", 5)]
     names, after = [], ""
@@ -264,7 +146,7 @@ def test_pages_hold_each_run_once(here: Namespace, web: Web, viewer: str) -> Non
         "phase=Exploded",
     ],
 )
-def test_a_parameter_that_makes_no_sense_is_refused(here: Namespace, web: Web, viewer: str, query: str) -> None:
+def test_a_parameter_that_makes_no_sense_is_refused(here: Namespace, web: WebProcess, viewer: str, query: str) -> None:
     here.apply(policy())
     seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
     place = "" if query.startswith("namespace") else f"namespace={here.name}&"
@@ -272,17 +154,17 @@ def test_a_parameter_that_makes_no_sense_is_refused(here: Namespace, web: Web, v
 
 
 @pytest.mark.parametrize("path", ["/", "/api", "/api/../etc/passwd", "/docs", "/redoc"])
-def test_what_is_not_there_is_told_as_a_problem(web: Web, path: str) -> None:
+def test_what_is_not_there_is_told_as_a_problem(web: WebProcess, path: str) -> None:
     assert is_problem(web.get(path), 404)
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
-def test_what_is_shown_cannot_be_changed(web: Web, viewer: str, path: str, method: str) -> None:
+def test_what_is_shown_cannot_be_changed(web: WebProcess, viewer: str, path: str, method: str) -> None:
     assert is_problem(web.get(path, viewer, method), 405)
 
 
-def test_no_answer_is_kept_or_taken_for_a_page(web: Web) -> None:
+def test_no_answer_is_kept_or_taken_for_a_page(web: WebProcess) -> None:
     for path in ("/healthz", "/api/policies", "/api/openapi.json", "/nothing"):
         headers = web.get(path).headers
         assert headers["cache-control"] == "no-store"
@@ -291,7 +173,7 @@ def test_no_answer_is_kept_or_taken_for_a_page(web: Web) -> None:
         assert "server" not in headers
 
 
-def test_who_may_starts_a_backup_and_it_is_told_who_it_was(here: Namespace, web: Web, backer: str) -> None:
+def test_who_may_starts_a_backup_and_it_is_told_who_it_was(here: Namespace, web: WebProcess, backer: str) -> None:
     here.apply(policy())
     seen(here, web, backer, f"/api/policies?namespace={here.name}", 1)
     answer = web.get(f"{BACKUP}?namespace={here.name}&policy=shop", backer, "POST")
@@ -307,7 +189,7 @@ def test_who_may_starts_a_backup_and_it_is_told_who_it_was(here: Namespace, web:
     assert f"{who} asked for this backup" in events
 
 
-def test_a_viewer_cannot_start_a_backup_and_the_try_is_told(here: Namespace, web: Web, viewer: str) -> None:
+def test_a_viewer_cannot_start_a_backup_and_the_try_is_told(here: Namespace, web: WebProcess, viewer: str) -> None:
     here.apply(policy())
     seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
     assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=shop", viewer, "POST"), 403)
@@ -315,28 +197,28 @@ def test_a_viewer_cannot_start_a_backup_and_the_try_is_told(here: Namespace, web
     assert [one["result"] for one in audited_in(web, here)] == ["NotAuthorized"]
 
 
-def test_nobody_starts_a_backup_without_a_token(web: Web) -> None:
+def test_nobody_starts_a_backup_without_a_token(web: WebProcess) -> None:
     assert is_problem(web.get(BACKUP, None, "POST"), 401)
 
 
-def test_a_policy_that_is_not_there_is_not_backed_up(here: Namespace, web: Web, backer: str) -> None:
+def test_a_policy_that_is_not_there_is_not_backed_up(here: Namespace, web: WebProcess, backer: str) -> None:
     assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=nothing", backer, "POST"), 404)
     assert [(one["name"], one["result"]) for one in audited_in(web, here)] == [("nothing", "PolicyNotFound")]
 
 
-def test_who_may_not_even_look_is_told_so_and_the_try_is_told(here: Namespace, web: Web, stranger: str) -> None:
+def test_who_may_not_even_look_is_told_so_and_the_try_is_told(here: Namespace, web: WebProcess, stranger: str) -> None:
     here.apply(policy())
     assert is_problem(web.get(f"{BACKUP}?namespace={here.name}&policy=shop", stranger, "POST"), 403)
     assert [one["result"] for one in audited_in(web, here)] == ["NotAuthorized"]
 
 
-def audited_in(web: Web, here: Namespace) -> list[dict[str, Any]]:
+def audited_in(web: WebProcess, here: Namespace) -> list[dict[str, Any]]:
     lines = [json.loads(line) for line in web.log.read_text().splitlines() if line.startswith("{")]
     return [line for line in lines if line["namespace"] == here.name]
 
 
 @pytest.mark.parametrize("line", LINES, ids=[re.findall(r"/api/[\w./-]+", line)[0] for line in LINES])
-def test_each_line_of_the_docs_works(here: Namespace, web: Web, backer: str, line: str) -> None:
+def test_each_line_of_the_docs_works(here: Namespace, web: WebProcess, backer: str, line: str) -> None:
     here.apply(policy(), run("one"), restore())
     for kind in ("policies", "runs", "restores"):
         seen(here, web, backer, f"/api/{kind}?namespace={here.name}", 1)
@@ -348,7 +230,7 @@ def test_each_line_of_the_docs_works(here: Namespace, web: Web, backer: str, lin
     assert json.loads(done.stdout)
 
 
-def test_each_endpoint_of_the_document_has_a_line_in_the_docs(web: Web) -> None:
+def test_each_endpoint_of_the_document_has_a_line_in_the_docs(web: WebProcess) -> None:
     document = web.get("/api/openapi.json").json
     assert set(document["paths"]) == {*ENDPOINTS, BACKUP}
     assert {re.findall(r"/api/[\w./-]+", line)[0] for line in LINES} == {*ENDPOINTS, BACKUP, "/api/openapi.json"}

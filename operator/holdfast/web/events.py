@@ -1,0 +1,148 @@
+"""Live changes: server-sent events, to each viewer those of what that viewer may watch."""
+
+import asyncio
+import json
+import random
+import threading
+from collections import Counter
+from collections.abc import AsyncGenerator, Sequence
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import FastAPI, Header, Query
+from fastapi.concurrency import run_in_threadpool
+
+from holdfast.ports import Viewer
+from holdfast.services.look_up import LookUp
+from holdfast.services.recent_changes import LIMIT, Note, RecentChanges
+from holdfast.web.answers import ChangeAnswer
+from holdfast.web.event_stream import Bell, EventStream
+from holdfast.web.limits import TooMany
+from holdfast.web.parameters import REFUSALS, Namespace, Somebody
+from holdfast.web.problems import documented
+
+HEARTBEAT_SECONDS = 15.0
+LIFE_SECONDS = 300.0
+"""After about so long a stream ends and its reader comes again, with a token that still counts, or not."""
+GATHER_SECONDS = 0.2
+"""What changes within it is told together: of a run that reports often nobody needs more."""
+RETRY_MILLISECONDS = 2000
+STREAMS = 2000
+STREAMS_OF_ONE = 100
+BUSY_SECONDS = 5
+
+_Since = Annotated[str | None, Query(description="The `id` of an event: what came after it is told.", max_length=64)]
+_LastEventId = Annotated[str | None, Header(description="The same, as browsers send it. It goes before.")]
+_STREAM = {
+    "description": "Events `ready` (from here on you miss nothing), `change` (its data is a ChangeAnswer) and `reload` "
+    "(you missed some: read anew what you show).",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell) -> None:
+    """``bell`` rings at each change, and closes when the server is to end."""
+    places = _Places()
+
+    @app.get(
+        "/api/events",
+        response_class=EventStream,
+        responses={**REFUSALS, **documented(HTTPStatus.TOO_MANY_REQUESTS), int(HTTPStatus.OK): _STREAM},
+    )
+    def events(
+        viewer: Somebody, namespace: Namespace = None, since: _Since = None, last_event_id: _LastEventId = None
+    ) -> EventStream:
+        """Changes of the policies, runs and restores that you may watch, as they happen: server-sent events."""
+        look_up.check_watching(viewer, namespace)
+        places.take(viewer)
+        feed = _Feed(look_up, changes, viewer, namespace)
+        return EventStream(_parts(feed, bell, last_event_id or since), lambda: places.give_back(viewer))
+
+
+class _Places:
+    """How many streams there are, and whose: nobody takes all of them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def take(self, viewer: Viewer) -> None:
+        """Raises TooMany."""
+        with self._lock:
+            if self._taken[viewer.name] >= STREAMS_OF_ONE or self._taken.total() >= STREAMS:
+                raise TooMany("open streams of events", BUSY_SECONDS)
+            self._taken[viewer.name] += 1
+
+    def give_back(self, viewer: Viewer) -> None:
+        with self._lock:
+            self._taken[viewer.name] -= 1
+            self._taken += Counter()  # keeps only who has some
+
+
+class _Feed:
+    """What one viewer has not been told yet."""
+
+    def __init__(self, look_up: LookUp, changes: RecentChanges, viewer: Viewer, namespace: str | None) -> None:
+        self._look_up, self._changes, self._viewer, self._namespace = look_up, changes, viewer, namespace
+        self.position = changes.position()
+
+    def resume(self, position: str | None) -> bool:
+        """Go on from where the viewer was; False if nobody knows what came after that."""
+        if position is None:
+            return True
+        if self._changes.after(position) is None:
+            return False
+        self.position = position
+        return True
+
+    async def news(self) -> Sequence[Note] | None:
+        """What changed since the last call; None if it was too much to keep."""
+        notes = self._changes.after(self.position)
+        if not notes:
+            if notes is None:
+                self.position = self._changes.position()
+            return notes
+        self.position = self._changes.position_after(notes[-1].number)
+        return await run_in_threadpool(self._seen, notes)
+
+    def _seen(self, notes: Sequence[Note]) -> Sequence[Note]:
+        return [
+            note
+            for note in notes
+            if self._namespace in (None, note.namespace)
+            and self._look_up.may_watch(self._viewer, note.kind, note.namespace)
+        ]
+
+
+async def _parts(feed: _Feed, bell: Bell, position: str | None) -> AsyncGenerator[bytes, None]:
+    loop = asyncio.get_running_loop()
+    # Not all at once: who came together comes back apart.
+    end = loop.time() + LIFE_SECONDS * random.uniform(0.8, 1)  # noqa: S311
+    known = feed.resume(position)
+    yield f"retry: {RETRY_MILLISECONDS}\n".encode() + _event("ready" if known else "reload", feed.position, "{}")
+    while not bell.closed and loop.time() < end:
+        rung = bell.next()
+        notes = await feed.news()
+        if notes is None:
+            yield _event("reload", feed.position, "{}")
+        elif notes:
+            yield b"".join(_change(note, feed.position) for note in notes)
+        try:
+            async with asyncio.timeout(HEARTBEAT_SECONDS):
+                await rung.wait()
+        except TimeoutError:
+            # A comment: who is gone is seen by it. The id moves on, behind what was not for this viewer.
+            yield f": still here\nid: {feed.position}\n\n".encode()
+        else:
+            await asyncio.sleep(GATHER_SECONDS)
+
+
+@lru_cache(maxsize=LIMIT)
+def _change(note: Note, position: str) -> bytes:
+    """The same for all that are told of it."""
+    return _event("change", position, json.dumps(ChangeAnswer.of(note).to_wire()))
+
+
+def _event(name: str, position: str, data: str) -> bytes:
+    return f"event: {name}\nid: {position}\ndata: {data}\n\n".encode()
