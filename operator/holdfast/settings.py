@@ -1,5 +1,6 @@
 """What the operator and the worker take from their environment, all of it under ``HOLDFAST_``."""
 
+from ipaddress import ip_network
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -56,12 +57,21 @@ class WebSettings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65535)] = 8082
     audiences: Annotated[tuple[str, ...], NoDecode] = ()
     """A token must be for one of them. None: for the API server itself."""
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses or networks of proxies whose X-Forwarded-For is believed. None: nobody is."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("audiences", mode="before")
+    @field_validator("audiences", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            ip_network(proxy)
+        return proxies
 
 
 class WorkerSettings(BaseSettings):

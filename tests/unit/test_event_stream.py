@@ -116,6 +116,20 @@ def test_a_viewer_is_told_only_of_what_that_viewer_may_watch() -> None:
     assert asyncio.run(scene()) == ["ours"]
 
 
+def test_a_right_that_is_taken_away_ends_what_is_told() -> None:
+    changes, rights = RecentChanges(), Rights("shop")
+
+    async def scene() -> list[list[str]]:
+        feed, told = _Feed(LookUp(Memory(), rights), changes, ANN, None), []
+        for name in ("before", "after"):
+            changes.add(change(name))
+            told.append([note.name for note in await feed.news() or ()])
+            rights.places = ()
+        return told
+
+    assert asyncio.run(scene()) == [["before"], []]
+
+
 def test_a_slow_reader_is_told_to_read_anew_and_then_goes_on() -> None:
     changes = RecentChanges(limit=2)
 

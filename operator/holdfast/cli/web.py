@@ -31,4 +31,5 @@ def run_web() -> None:
     mirror.start()
     reviewer = KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)
     bell = Bell()
-    serve(create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now, bell), settings.port, bell.close)
+    app = create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now, bell)
+    serve(app, settings.port, settings.trusted_proxies, bell.close)

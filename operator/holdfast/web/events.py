@@ -47,6 +47,7 @@ def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell
 
     @app.get(
         "/api/events",
+        status_code=HTTPStatus.OK,
         response_class=EventStream,
         responses={**REFUSALS, **documented(HTTPStatus.TOO_MANY_REQUESTS), int(HTTPStatus.OK): _STREAM},
     )

@@ -1,5 +1,6 @@
 """Refusals as problem documents (RFC 9457): what is wrong, and what to do. Never a traceback."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ from holdfast.errors import (
     Unavailable,
 )
 from holdfast.web.answers import Problem
+from holdfast.web.headers import HEADERS
 from holdfast.web.limits import TooMany
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,7 +57,7 @@ def add_problems(app: FastAPI) -> None:
 
 
 def answer(
-    status: HTTPStatus, title: str, detail: str, hint: str = "", headers: dict[str, str] | None = None
+    status: HTTPStatus, title: str, detail: str, hint: str = "", headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     problem = Problem(title=title, status=status, detail=detail, hint=hint or None)
     return JSONResponse(problem.to_wire(), status_code=status, headers=headers, media_type=MEDIA_TYPE)
@@ -115,4 +117,5 @@ async def _bug(_request: Request, error: Exception) -> JSONResponse:
         "Bug",
         f"Holdfast met an unexpected {type(error).__name__}; this is a bug.",
         "Please report it; the log says more.",
+        HEADERS,  # it is answered outside of what sets them
     )

@@ -1,6 +1,6 @@
 """The HTTP server around the application."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 import uvicorn
@@ -9,9 +9,9 @@ from fastapi import FastAPI
 STOP_SECONDS = 20
 
 
-def serve(app: FastAPI, port: int, on_signal: Callable[[], None]) -> None:
+def serve(app: FastAPI, port: int, proxies: Sequence[str], on_signal: Callable[[], None]) -> None:
     """Answer until a signal comes; ``on_signal`` ends what would go on by itself. TLS is the matter of what stands
-    before it."""
+    before it. ``proxies``: addresses of those whose word counts on where a request came from."""
     config = uvicorn.Config(
         app,
         host="0.0.0.0",  # noqa: S104
@@ -19,6 +19,8 @@ def serve(app: FastAPI, port: int, on_signal: Callable[[], None]) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=list(proxies),
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     _Server(config, on_signal).run()

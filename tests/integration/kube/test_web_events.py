@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.integration.kube.conftest import Namespace, token_of
+from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_web import is_problem, run, seen
 from tests.support.control_plane import ControlPlane
@@ -129,29 +129,3 @@ def test_who_may_not_watch_gets_no_stream(here: Namespace, web: WebProcess, view
     assert is_problem(web.get("/api/events", stranger), 403)
     assert is_problem(web.get(f"/api/events?namespace={here.name}", stranger), 403)
     assert is_problem(web.get("/api/events?namespace=kube-system", viewer), 403)
-
-
-def test_a_right_that_is_taken_away_ends_what_is_told(here: Namespace, web: WebProcess, viewer: str) -> None:
-    here.apply(policy())
-    here.kubectl("create", "serviceaccount", "leaver")
-    here.kubectl("create", "rolebinding", "leaver", "--role=viewer", f"--serviceaccount={here.name}:leaver")
-    leaver = token_of(here, "leaver")
-    seen(here, web, leaver, f"/api/policies?namespace={here.name}", 1)
-    with stream(web, leaver) as left, stream(web, viewer) as stays:
-        here.apply(run("before"))
-        next(left.changes("before"))
-        next(stays.changes("before"))
-        here.kubectl("delete", "rolebinding", "leaver")
-        here.wait(lambda: web.get("/api/policies", leaver).status == 403, "the right is gone")
-        here.apply(run("after"))
-        next(stays.changes("after"))
-        # What follows for both tells that nothing else was on its way to the one who left.
-        here.kubectl("create", "rolebinding", "leaver", "--role=viewer", f"--serviceaccount={here.name}:leaver")
-        here.wait(lambda: web.get("/api/policies", leaver).status == 200, "the right is back")
-        here.apply(run("again"))
-        names = []
-        for event in left:
-            names.append(json.loads(event["data"])["name"])
-            if "again" in names:
-                break
-        assert "after" not in names
