@@ -13,9 +13,10 @@ from holdfast.mongo.client import OneMember, connect, database_in
 from holdfast.mongo.oplog import MongoOplog
 from holdfast.mongo.probe import MongoProbe
 from holdfast.mongo.replay import MongoReplayer
+from holdfast.mongo.signups import MongoSignups
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SourceProbe, Store
+from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store
 from holdfast.repository.cipher import key_of
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
@@ -340,6 +341,11 @@ def open_pinger() -> Pinger:
 def open_probe() -> SourceProbe:
     """What asks sources whether they can be read."""
     return MongoProbe()
+
+
+def open_signups() -> SignupSource:
+    """What tells who has signed up in the applications that policies name."""
+    return MongoSignups()
 
 
 def open_metrics(samples: Callable[[], Iterable[Sample]], port: int) -> Meter:

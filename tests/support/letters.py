@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from holdfast.domain.new_users import Detail
 from holdfast.domain.notifications import Event
-from holdfast.ports import Letter
+from holdfast.ports import Letter, Person
 from holdfast.resources.base import format_time
 from holdfast.resources.drill import LastDrill
 from holdfast.resources.health import Health
 from holdfast.resources.missed import MissedSchedules
+from holdfast.resources.new_users import SignupsSeen
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
@@ -17,6 +19,7 @@ from holdfast.specs.drill_letter import drill_facts
 from holdfast.specs.health_letter import health_facts
 from holdfast.specs.letters import TEMPLATES, run_facts
 from holdfast.specs.missed_letter import missed_facts
+from holdfast.specs.new_user_letter import new_user_facts
 from holdfast.specs.restore_letter import restore_facts
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.kube_objects import policy_model
@@ -113,6 +116,21 @@ HEALTHS = {
 MISSED = MissedSchedules(count=3, last=NOW, schedule="0 2 * * * Europe/Berlin", settled_until=NOW)
 
 
+SIGNUPS = SignupsSeen(
+    count=57,
+    ids=('"0"', '"1"', '"2"', '"3"'),
+    first_time=NOW,
+    last_time=NOW + timedelta(minutes=9),
+    missing_since=NOW - timedelta(days=2),
+)
+PEOPLE = [
+    Person("Ada Lovelace", "ada@example.org", NOW),
+    Person(EVIL, "a.very.long.address.that.does.not.fit.on.a.telephone@students.example.org", NOW),
+    Person("", "nameless@example.org", None),
+]
+"""Of the four that are shown, one is gone again."""
+
+
 def restore_of(phase: str) -> RestoreRun:
     failed = {
         "message": f"1 of 6 collections could not be restored. {EVIL}",
@@ -196,13 +214,14 @@ def policy() -> BackupPolicy:
 def letters() -> Mapping[str, Letter]:
     """By template."""
     restores = {Event.RESTORE_SUCCEEDED: restore_of("Succeeded"), Event.RESTORE_FAILED: restore_of("Failed")}
-    apart = {Event.WEEKLY_SUMMARY, Event.SCHEDULE_MISSED, *DRILLS, *HEALTHS, *restores}
+    apart = {Event.WEEKLY_SUMMARY, Event.SCHEDULE_MISSED, Event.NEW_USER, *DRILLS, *HEALTHS, *restores}
     every = {TEMPLATES[event]: facts_of(event) for event in TEMPLATES if event not in apart}
     every |= {TEMPLATES[event]: drill_facts(policy(), "timetrack", drill) for event, drill in DRILLS.items()}
     every |= {TEMPLATES[event]: health_facts(policy(), "timetrack", health) for event, health in HEALTHS.items()}
     every |= {TEMPLATES[event]: restore_facts(policy(), "timetrack", run, []) for event, run in restores.items()}
     every["schedule_missed"] = missed_facts(policy(), "timetrack", MISSED)
     every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
+    every["new_user"] = new_user_facts(policy(), "timetrack", SIGNUPS, PEOPLE, detail=Detail.FULL, unread="")
     every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
     return {
         template: Letter(f"{template}@example.com", "admin@example.com", NOW, template, facts)

@@ -11,6 +11,7 @@ from holdfast.specs.names import policy_labels
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.fake_mailer import FakeMailer
 from tests.support.fake_messenger import FakeMessenger
+from tests.support.fake_signups import FakeSignups
 from tests.support.kube_objects import NAMESPACE, policy_body, run_body, secret_body
 
 ADMIN = "admin@example.com"
@@ -30,7 +31,7 @@ class Site:
     def __init__(self, **spec: Any) -> None:
         self.clock = FakeClock()
         self.cluster = FakeCluster(self.clock)
-        self.mailer, self.messenger = FakeMailer(), FakeMessenger()
+        self.mailer, self.messenger, self.signups = FakeMailer(), FakeMessenger(), FakeSignups()
         self.cluster.put(BACKUP_POLICY, policy_body(**spec))
         self.set_secret(**MAIL)
 
@@ -47,7 +48,7 @@ class Site:
         assert self.cluster.patch(BACKUP_POLICY, body, {"spec": {"notifications": {"email": email}}})
 
     def look(self) -> float | None:
-        return notify(self.cluster, self.mailer, self.messenger, NAMESPACE, "shop", clock=self.clock)
+        return notify(self.cluster, self.mailer, self.messenger, self.signups, NAMESPACE, "shop", clock=self.clock)
 
     def settle(self) -> None:
         """Look as often as it asks to be looked at at once."""

@@ -294,7 +294,7 @@ def test_what_another_operator_has_claimed_meanwhile_is_left_to_it(site: Site) -
         reads += (verb, kind, name) == ("get", BACKUP_RUN, "a")
         if reads == 2:  # the first was to write down what is owed, this one is to claim it
             reads += 1
-            notify(site.cluster, other, site.messenger, NAMESPACE, "shop", clock=site.clock)
+            notify(site.cluster, other, site.messenger, site.signups, NAMESPACE, "shop", clock=site.clock)
         return None
 
     site.cluster.failing = failing
@@ -314,7 +314,7 @@ def test_what_is_written_down_is_not_written_anew(site: Site) -> None:
 def _other_operator(site: Site, mailer: FakeMailer) -> HoldfastError | None:
     """Another operator looks while this one is just sending."""
     site.mailer.failing = lambda _: None
-    notify(site.cluster, mailer, site.messenger, NAMESPACE, "shop", clock=site.clock)
+    notify(site.cluster, mailer, site.messenger, site.signups, NAMESPACE, "shop", clock=site.clock)
     return None
 
 
@@ -360,7 +360,9 @@ def test_no_secret_is_in_a_letter_or_a_status(site: Site) -> None:
 
 def test_a_policy_that_goes_or_makes_no_sense_is_left_alone() -> None:
     site = Site()
-    assert notify(site.cluster, site.mailer, site.messenger, NAMESPACE, "nobody", clock=site.clock) is None
+    assert (
+        notify(site.cluster, site.mailer, site.messenger, site.signups, NAMESPACE, "nobody", clock=site.clock) is None
+    )
     assert site.cluster.patch(BACKUP_POLICY, site.policy(), {"spec": {"schedule": {"cron": 5}}})
     assert site.look() is None
 

@@ -14,7 +14,7 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
 from holdfast.services.census import Census
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe
+from holdfast.wiring import now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe, open_signups
 
 
 def run_operator() -> None:
@@ -45,6 +45,7 @@ def run_operator() -> None:
         ),
         pinger=open_pinger(),
         probe=open_probe(),
+        signups=open_signups(),
         census=census,
         meter=meter,
         namespaces=settings.watch_namespaces,

@@ -31,6 +31,8 @@ class Event(StrEnum):
     HEALTH_RECOVERED = "HealthRecovered"
     """Healthy after Critical."""
     WEEKLY_SUMMARY = "WeeklySummary"
+    NEW_USER = "NewUser"
+    """Somebody signed up in the application whose database it is."""
 
 
 PROBLEMS = frozenset({Event.BACKUP_FAILED, Event.BACKUP_PARTIAL})

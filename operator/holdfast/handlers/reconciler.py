@@ -12,7 +12,19 @@ from typing import Protocol, TypeVar
 
 from holdfast.errors import HoldfastError
 from holdfast.handlers.queue import WorkQueue
-from holdfast.ports import BACKUP_RUN, Clock, Cluster, Kind, KubeObject, Mailer, Messenger, Meter, Pinger, SourceProbe
+from holdfast.ports import (
+    BACKUP_RUN,
+    Clock,
+    Cluster,
+    Kind,
+    KubeObject,
+    Mailer,
+    Messenger,
+    Meter,
+    Pinger,
+    SignupSource,
+    SourceProbe,
+)
 from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
@@ -23,6 +35,7 @@ from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_restore import reconcile_restore
 from holdfast.services.reconcile_run import reconcile_run
 from holdfast.services.survey import Key, KeyKind, survey
+from holdfast.services.watch_users import UserWatch
 from holdfast.specs.worker import WorkerImage
 
 _log = logging.getLogger("holdfast.operator")
@@ -32,6 +45,8 @@ NOTIFIERS = 4
 """Threads for mail. They are apart from the others: a mail server that is slow must not hold up a run."""
 PROBERS = 8
 """Threads for health: each may wait five seconds for a source that does not answer."""
+WATCHERS = 4
+"""Threads for new users. However many policies ask, no more of them read at a time."""
 AFTERWARDS = 1.0
 """Seconds after which health follows what led to it: it judges by what the other use cases wrote."""
 
@@ -66,6 +81,7 @@ class Reconciler:
         messenger: Messenger,
         pinger: Pinger,
         probe: SourceProbe,
+        signups: SignupSource,
         census: Census,
         meter: Meter,
         *,
@@ -76,7 +92,7 @@ class Reconciler:
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
         self._mailer, self._messenger = mailer, messenger
-        self._pinger, self._probe = pinger, probe
+        self._pinger, self._probe, self._signups = pinger, probe, signups
         self._census, self._meter = census, meter
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
         self._pool = ThreadPoolExecutor(max_workers=workers + 2, thread_name_prefix="reconcile")
@@ -85,6 +101,9 @@ class Reconciler:
         self._notices: WorkQueue[Key] = WorkQueue(self._notify)
         self._probers = ThreadPoolExecutor(max_workers=PROBERS, thread_name_prefix="health")
         self._patients: WorkQueue[Key] = WorkQueue(self._look_after)
+        self._watchers = ThreadPoolExecutor(max_workers=WATCHERS, thread_name_prefix="new-users")
+        self._watches: WorkQueue[Key] = WorkQueue(self._watch_users)
+        self._user_watch = UserWatch(cluster, signups, messenger, clock)
         self._turns = Turns(cluster, clock, max_concurrent_runs)
         self._moved = asyncio.Event()
         self._ticked: float | None = None
@@ -95,6 +114,8 @@ class Reconciler:
         if key.kind == "BackupPolicy":
             await self._notices.add(key, delay, routine=routine)
             await self._patients.add(key, delay + AFTERWARDS, routine=routine)
+            if routine:
+                await self._watches.add(key, delay, routine=True)
 
     def seen(self, kind: Kind, body: KubeObject) -> None:
         """An object is as it is now: for the metrics, and for the queue of runs."""
@@ -124,11 +145,12 @@ class Reconciler:
             group.create_task(self._queue.run(self._workers))
             group.create_task(self._notices.run(NOTIFIERS))
             group.create_task(self._patients.run(PROBERS))
+            group.create_task(self._watches.run(WATCHERS))
             group.create_task(self._survey_for_ever())
             group.create_task(self._give_turns_for_ever())
 
     def close(self) -> None:
-        for pool in (self._pool, self._notifiers, self._probers):
+        for pool in (self._pool, self._notifiers, self._probers, self._watchers):
             pool.shutdown(wait=False, cancel_futures=True)
 
     def alive(self) -> bool:
@@ -177,7 +199,7 @@ class Reconciler:
             where = (key.namespace, key.name)
             looks = (
                 beat(self._cluster, self._pinger, *where, clock=self._clock),
-                notify(self._cluster, self._mailer, self._messenger, *where, clock=self._clock),
+                notify(self._cluster, self._mailer, self._messenger, self._signups, *where, clock=self._clock),
             )
             return min((look for look in looks if look is not None), default=None)
 
@@ -186,6 +208,10 @@ class Reconciler:
     async def _look_after(self, key: Key) -> float | None:
         call = partial(look_after_health, self._cluster, self._probe, key.namespace, key.name, clock=self._clock)
         return await self._call(f"Health of {key}", call, kind="Health", pool=self._probers)
+
+    async def _watch_users(self, key: Key) -> float | None:
+        call = partial(self._user_watch.look, key.namespace, key.name)
+        return await self._call(f"New users of {key}", call, kind="NewUsers", pool=self._watchers)
 
     async def _call(
         self,

@@ -7,6 +7,7 @@ from pydantic import Field
 from holdfast.domain.mail_settings import ADDRESS, ADDRESS_LIMIT
 from holdfast.domain.notifications import DeliveryPhase, Event
 from holdfast.resources.base import Spec, Status, Timestamp
+from holdfast.resources.new_users import NewUsersSpec, NewUsersStatus
 from holdfast.resources.references import SecretKey, SecretName
 
 DELIVERIES_LIMIT = 128
@@ -19,7 +20,7 @@ _EVENTS = (
     "BackupSucceeded, BackupFailed, BackupPartial (some collections failed), BackupRecovered (good again; who does not "
     "name it is told of a success), RestoreSucceeded, RestoreFailed, ScheduleMissed (a backup never started), "
     "DrillPassed, DrillFailed, HealthCritical, HealthRecovered (healthy again), "
-    "WeeklySummary (Monday at 08:00 in the time zone of the schedule)."
+    "WeeklySummary (Monday at 08:00 in the time zone of the schedule), NewUser (somebody signed up; see `newUsers`)."
 )
 
 
@@ -127,6 +128,13 @@ class NotificationsSpec(Spec):
         HeartbeatSpec | None,
         Field(description="A dead man's switch: a URL that is called after each good backup. Default: none."),
     ] = None
+    new_users: Annotated[
+        NewUsersSpec | None,
+        Field(
+            description="Tell of people who sign up in the application. `{}` follows the collection users. Default: "
+            "nobody reads it."
+        ),
+    ] = None
 
 
 class Delivery(Status):
@@ -188,5 +196,7 @@ class PolicyNotifications(Status):
         Timestamp | None, Field(description="When the last missed backup was due that was told of.")
     ] = None
     health_time: Annotated[Timestamp | None, Field(description="Since when health is as it was last told.")] = None
+    user_time: Annotated[Timestamp | None, Field(description="When new users were last told of.")] = None
     deliveries: Deliveries = ()
     heartbeat: Annotated[HeartbeatStatus | None, Field(description="What the heartbeat URL was told.")] = None
+    new_users: Annotated[NewUsersStatus | None, Field(description="How far new users were followed.")] = None

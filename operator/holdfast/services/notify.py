@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from holdfast.domain.notifications import Batch, Debt, DeliveryPhase, Event, event_of, told_as
 from holdfast.domain.phases import Phase
 from holdfast.errors import HoldfastError
-from holdfast.ports import BACKUP_RUN, Clock, Cluster, KubeObject, Mailer, Messenger
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, KubeObject, Mailer, Messenger, SignupSource
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
@@ -26,6 +26,7 @@ from holdfast.services.tell_drill import tell_drill
 from holdfast.services.tell_health import tell_health
 from holdfast.services.tell_missed import tell_missed
 from holdfast.services.tell_restores import tell_restores
+from holdfast.services.tell_users import tell_users
 from holdfast.services.write_status import parse_run
 from holdfast.specs.letters import run_facts
 from holdfast.specs.names import POLICY_LABEL
@@ -35,7 +36,14 @@ Runs = Sequence[tuple[BackupRun, KubeObject]]
 
 
 def notify(
-    cluster: Cluster, mailer: Mailer, messenger: Messenger, namespace: str, name: str, *, clock: Clock
+    cluster: Cluster,
+    mailer: Mailer,
+    messenger: Messenger,
+    signups: SignupSource,
+    namespace: str,
+    name: str,
+    *,
+    clock: Clock,
 ) -> float | None:
     """Given a policy's name, send what is owed about it. Returns seconds until it wants to be looked at again.
 
@@ -56,7 +64,7 @@ def notify(
     if since is None:
         since = now
         speak(cluster, policy, setting, (), since=since, now=now)
-    at_work = _Round(cluster, Courier(mailer, messenger, account), policy, account, since, now)
+    at_work = _Round(cluster, Courier(mailer, messenger, account), signups, policy, account, since, now)
     look = at_work.go()
     runs = ended_runs(cluster, policy) if at_work.acted else at_work.runs
     told = [delivery for run, _ in runs if run.status.notifications for delivery in run.status.notifications.deliveries]
@@ -74,6 +82,7 @@ class _Round:
 
     cluster: Cluster
     courier: Courier
+    signups: SignupSource
     policy: BackupPolicy
     account: Account
     since: datetime
@@ -101,6 +110,11 @@ class _Round:
             tell(self.cluster, self.courier, self.policy, self.account, since=self.since, now=self.now)
             for tell in (tell_drill, tell_health, tell_missed)
         ]
+        looks.append(
+            tell_users(
+                *(self.cluster, self.courier, self.signups, self.policy, self.account), since=self.since, now=self.now
+            )
+        )
         restores = tell_restores(self.cluster, self.courier, self.policy, self.account, since=self.since, now=self.now)
         self.restores = restores.deliveries
         looks.append(restores.look)

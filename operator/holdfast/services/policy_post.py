@@ -18,7 +18,7 @@ from holdfast.services.courier import Courier
 from holdfast.services.mail_account import Account
 from holdfast.services.outbox import change_delivery
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
-from holdfast.services.write_status import CONFLICTS, parse_policy
+from holdfast.services.write_status import CONFLICTS, merge_changes, parse_policy
 
 _POLICY = ""
 """Where a run has its name: what is owed here is owed by the policy itself."""
@@ -29,13 +29,23 @@ class Story:
     """What is told of under one moment."""
 
     events: frozenset[Event]
-    moment: Literal["summary_time", "drill_time", "health_time", "missed_time"]
+    moment: Literal["summary_time", "drill_time", "health_time", "missed_time", "user_time"]
 
 
 def owe_story(
-    cluster: Cluster, policy: BackupPolicy, account: Account, story: Story, event: Event, at: datetime
+    cluster: Cluster,
+    policy: BackupPolicy,
+    account: Account,
+    story: Story,
+    event: Event,
+    at: datetime,
+    *,
+    also: Callable[[PolicyNotifications], PolicyNotifications] = lambda notes: notes,
 ) -> PolicyNotifications | None:
-    """Write down who is owed the story of that moment, unless it is written already. None if the policy is gone."""
+    """Write down who is owed the story of that moment, unless it is written already. None if the policy is gone.
+
+    ``also``: what else changes in the same write, so that nobody ever sees the one without the other.
+    """
     wanted = [Delivery(to=to, event=event) for to, events in account.recipients.items() if event in events]
     for _ in range(CONFLICTS):
         body = cluster.get(BACKUP_POLICY, policy.metadata.namespace, policy.metadata.name)
@@ -46,10 +56,10 @@ def owe_story(
         if told and told >= at:
             return notes
         kept = [one for one in notes.deliveries if one.event not in story.events]
-        owed = PolicyNotifications.model_validate({story.moment: at, "deliveries": (*kept, *wanted)})
-        wire = {"deliveries": [], **owed.to_wire()}
-        if cluster.patch_status(BACKUP_POLICY, body, {"notifications": wire}) is not None:
-            return notes.model_copy(update={story.moment: at, "deliveries": owed.deliveries})
+        owed = also(notes).model_copy(update={story.moment: at, "deliveries": (*kept, *wanted)})
+        changes = merge_changes(notes.to_wire(), owed.to_wire())
+        if cluster.patch_status(BACKUP_POLICY, body, {"notifications": changes}) is not None:
+            return owed
     raise ClusterUnavailable(f"BackupPolicy {policy.metadata.name} changes faster than it can be written.")
 
 

@@ -31,6 +31,7 @@ TEMPLATES = {
     Event.HEALTH_CRITICAL: "health_critical",
     Event.HEALTH_RECOVERED: "health_recovered",
     Event.WEEKLY_SUMMARY: "weekly_summary",
+    Event.NEW_USER: "new_user",
 }
 
 _SUBJECTS = {
