@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo.database import Database
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.worker_message import WorkerMessage
@@ -15,6 +17,7 @@ from tests.integration.kube.test_resources import policy
 from tests.support.certificate import make_certificate
 from tests.support.control_plane import ControlPlane, free_ports
 from tests.support.http_answer import HttpAnswer
+from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
 from tests.support.smtp_server import ADMIN, PASSWORD, Certificates, SmtpServer
 
@@ -62,15 +65,15 @@ def ready(here: Namespace, operator: OperatorProcess, smtp: SmtpServer) -> Itera
     assert "Traceback" not in shown
 
 
-def says(here: Namespace, reason: str) -> dict[str, Any]:
+def says(here: Namespace, reason: str, type_: str = "NotificationsReady") -> dict[str, Any]:
     """Wait for the policy's condition about notifications."""
 
     def done() -> dict[str, Any] | None:
         conditions = here.get("bp", "shop").get("status", {}).get("conditions", [])
-        found: dict[str, Any] = next((one for one in conditions if one["type"] == "NotificationsReady"), {})
+        found: dict[str, Any] = next((one for one in conditions if one["type"] == type_), {})
         return found if found.get("reason") == reason else None
 
-    result: dict[str, Any] = here.wait(done, f"NotificationsReady is {reason}")
+    result: dict[str, Any] = here.wait(done, f"{type_} is {reason}")
     return result
 
 
@@ -82,6 +85,12 @@ def run_ends(here: Namespace, name: str, phase: Phase) -> None:
     code, state = (2, "Failed") if phase is Phase.FAILED else (0, "Succeeded")
     tell(here, pod_of(here, name), state, terminated={"exitCode": code, "message": words})
     here.wait_for_status("br", name, phase=phase.value)
+
+
+def text_of(mail: EmailMessage) -> str:
+    body = mail.get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
 
 
 def delivery(here: Namespace, run: str) -> dict[str, Any]:
@@ -99,9 +108,7 @@ def test_a_failure_then_a_recovery_is_told_once_each(ready: Namespace, smtp: Smt
     run_ends(ready, "first", Phase.FAILED)
     [failure] = smtp.wait(1)
     assert (failure["To"], failure["Subject"]) == (ADMIN, f"Backup of shop FAILED ({ready.name}/shop)")
-    body = failure.get_body(("plain",))
-    assert body is not None
-    assert "The words of the worker." in body.get_content()
+    assert "The words of the worker." in text_of(failure)
     assert smtp.protocols[0] in ("TLSv1.2", "TLSv1.3")
     assert delivery(ready, "first")["messageId"] == failure["Message-ID"].strip("<>")
     run_ends(ready, "second", Phase.SUCCEEDED)
@@ -192,6 +199,37 @@ def test_a_good_backup_is_told_to_the_heartbeat(ready: Namespace) -> None:
             "the policy says so",
         )
         assert [request.target for request in hook.requests] == ["/hunter2-of-mail"]
+
+
+def _told(here: Namespace) -> list[str]:
+    return [one["phase"] for one in here.get("bp", "shop")["status"]["notifications"]["deliveries"]]
+
+
+def test_who_signs_up_is_told_once_also_over_the_death_of_the_operator(
+    here: Namespace, operator: OperatorProcess, smtp: SmtpServer, mongod: Mongod, database: Database[dict[str, Any]]
+) -> None:
+    operator.start()
+    user = f"user-{database.name}"
+    password = mongod.create_user(user, [{"role": "read", "db": database.name}])
+    uri = mongod.uri_for(user, password, database=database.name)
+    set_secret(here, **smtp.settings(), MONGODB_URI=uri)
+    here.apply(policy(health=QUIET, notifications={"newUsers": {"collectSeconds": 0}}))
+    says(here, "CollectionMissing", "NewUsersReady")
+    database.users.insert_one({"name": "Ada", "email": "ada@example.org"})
+    says(here, "Watching", "NewUsersReady")
+    [first] = smtp.wait(1)
+    assert first["Subject"] == f"1 new user of {database.name} ({here.name}/shop)"
+    assert "Ada, ada@example.org" in text_of(first)
+    here.wait(lambda: _told(here) == ["Sent"], "the mail is crossed out")
+    operator.kill()
+    database.users.insert_many([{"name": "Ben"}, {"name": "Cleo"}])
+    operator.start()
+    second = smtp.wait(2)[1]
+    assert "- Ben" in text_of(second)
+    smtp.stays_at(2)
+    kept = here.kubectl("get", "backuppolicies", "--output=yaml") + operator.log.read_text()
+    for secret in ("Ada", "ada@example.org", "Ben", password):
+        assert secret not in kept
 
 
 def test_without_settings_mail_is_off_and_comes_on_with_them(
