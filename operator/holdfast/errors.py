@@ -15,6 +15,7 @@
     │   ├── TimeNotReachable                 no backup and oplog lead to that point in time
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
     │   ├── PolicyNotFound                   no BackupPolicy, or more than one, answers to a name
+    │   ├── RunNotFound                      no BackupRun or RestoreRun answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
     ├── Unavailable                 exit 75  something outside did not answer: try again later
     │   ├── SourceUnavailable                the database that is backed up, or restored into
@@ -109,6 +110,10 @@ class BackupNotFound(InvalidInput):
 
 class PolicyNotFound(InvalidInput):
     reason = "PolicyNotFound"
+
+
+class RunNotFound(InvalidInput):
+    reason = "RunNotFound"
 
 
 class TargetNotEmpty(InvalidInput):

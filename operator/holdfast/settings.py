@@ -1,6 +1,7 @@
 """What the operator and the worker take from their environment, all of it under ``HOLDFAST_``."""
 
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -59,6 +60,9 @@ class WebSettings(BaseSettings):
     """A token must be for one of them. None: for the API server itself."""
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     """Addresses or networks of proxies whose X-Forwarded-For is believed. None: nobody is."""
+    session_key_file: Path | None = None
+    """What sessions of the dashboard are sealed with, the same for all replicas. None: they end with the process."""
+    session_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("audiences", "trusted_proxies", mode="before")

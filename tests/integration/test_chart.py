@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -361,6 +362,30 @@ def test_the_web_may_look_and_ask_and_no_more(render: Render) -> None:
     shown = {(kind, verb) for kind in ("backuppolicies", "backupruns", "restoreruns") for verb in ("list", "watch")}
     created = {(kind, "create") for kind in ("backupruns", "events", "tokenreviews", "subjectaccessreviews")}
     assert rights == shown | created
+
+
+def test_all_pods_of_the_web_seal_sessions_with_one_key(render: Render) -> None:
+    objects = render("web.enabled=true", "web.replicas=2", "web.session.minutes=15")
+    secret = named(objects, "Secret", "holdfast-web-session")
+    assert len(b64decode(secret["data"]["key"])) >= 32
+    assert _session_of(objects) == ("holdfast-web-session", "900")
+
+
+def test_a_key_of_ones_own_takes_the_place_of_the_charts(render: Render) -> None:
+    objects = render("web.enabled=true", "web.session.keySecret=mine")
+    assert not of_kind(objects, "Secret")
+    assert _session_of(objects) == ("mine", "3600")
+
+
+def _session_of(objects: list[Object]) -> tuple[str, str]:
+    """The Secret that is mounted where the process reads its key, and the seconds of a session."""
+    pod = named(objects, "Deployment", "holdfast-web")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    [mount] = [one for one in container["volumeMounts"] if one["name"] == "session"]
+    assert environment["HOLDFAST_SESSION_KEY_FILE"] == f"{mount['mountPath']}/key"
+    [volume] = [one for one in pod["volumes"] if one["name"] == "session"]
+    return volume["secret"]["secretName"], environment["HOLDFAST_SESSION_SECONDS"]
 
 
 def test_no_service_reaches_the_pods_of_the_other(render: Render) -> None:

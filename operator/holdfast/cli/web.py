@@ -1,6 +1,7 @@
-"""``holdfast web``: the HTTP API."""
+"""``holdfast web``: the HTTP API and the dashboard."""
 
 import time
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -16,11 +17,12 @@ from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
 from holdfast.web.event_stream import Bell
 from holdfast.web.server import serve
+from holdfast.web.session import Sessions, read_key
 from holdfast.wiring import now
 
 
 def run_web() -> None:
-    """Run the HTTP API. It takes its settings from the environment: HOLDFAST_PORT and others."""
+    """Run the HTTP API and the dashboard. They take their settings from the environment: HOLDFAST_PORT and others."""
     try:
         settings = WebSettings()
     except ValidationError as error:
@@ -31,5 +33,6 @@ def run_web() -> None:
     mirror.start()
     reviewer = KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)
     bell = Bell()
-    app = create_app(mirror, reviewer, KubeCluster(connection), Audit(now), now, bell)
+    sessions = Sessions(read_key(settings.session_key_file), timedelta(seconds=settings.session_seconds), now)
+    app = create_app(mirror, reviewer, KubeCluster(connection), Audit(now), sessions, now, bell)
     serve(app, settings.port, settings.trusted_proxies, bell.close)

@@ -3,11 +3,11 @@
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from holdfast.errors import ClusterUnavailable, NotAuthorized, PolicyNotFound
+from holdfast.errors import ClusterUnavailable, NotAuthorized, PolicyNotFound, RunNotFound
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObject, Mirror, Reviewer, Viewer
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
@@ -117,6 +117,32 @@ class LookUp:
         )
         return Listing(BACKUP_RUN, mine, BackupRun.model_validate, by_time=True)
 
+    def newest_runs(self, policies: Sequence[BackupPolicy], count: int) -> list[list[BackupRun]]:
+        """The same of several policies at once: the newest few of each, in the order of the policies."""
+        mine: dict[tuple[str, str], list[KubeObject]] = {
+            (one.metadata.namespace, one.metadata.name): [] for one in policies
+        }
+        for body in self._mirror.objects(BACKUP_RUN):
+            key = (body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
+            if key in mine:
+                mine[key].append(body)
+        return [
+            Listing(BACKUP_RUN, bodies, BackupRun.model_validate, by_time=True).models(slice(count))
+            for bodies in mine.values()
+        ]
+
+    def run(self, viewer: Viewer, namespace: str, name: str) -> BackupRun:
+        """The one of that name. Raises RunNotFound."""
+        bodies = self._seen(viewer, BACKUP_RUN, "get", namespace, lambda body: body["metadata"]["name"] == name)
+        found = Listing(BACKUP_RUN, bodies, BackupRun.model_validate, by_time=True).models()
+        return found[0] if found else _no_run(BACKUP_RUN, namespace, name)
+
+    def restore(self, viewer: Viewer, namespace: str, name: str) -> RestoreRun:
+        """The one of that name. Raises RunNotFound."""
+        bodies = self._seen(viewer, RESTORE_RUN, "get", namespace, lambda body: body["metadata"]["name"] == name)
+        found = Listing(RESTORE_RUN, bodies, RestoreRun.model_validate, by_time=True).models()
+        return found[0] if found else _no_run(RESTORE_RUN, namespace, name)
+
     def _seen(
         self,
         viewer: Viewer,
@@ -139,6 +165,13 @@ class LookUp:
                 if not places:
                     raise _forbidden(viewer, verb, kind, "in any namespace that has some")
         return [body for body in bodies if body["metadata"]["namespace"] in places and wanted(body)]
+
+
+def _no_run(kind: Kind, namespace: str, name: str) -> NoReturn:
+    raise RunNotFound(
+        f"There is no {kind.name} {namespace}/{name}.",
+        hint="It may have been removed: a policy keeps so many runs, by spec.historyLimits.",
+    )
 
 
 def _place(body: KubeObject, *, by_time: bool) -> Place:

@@ -93,15 +93,19 @@ def _settled(
 
 
 def _expired(policy: BackupPolicy, schedule: Schedule, stored: Sequence[BackupRun], now: datetime) -> list[Decision]:
-    """What a prune would remove, newest first. Databases are apart, as the prune has them."""
+    """What a prune would remove, newest first."""
+    return [decision for decision in decisions(policy, schedule, stored, now) if not decision.keep]
+
+
+def decisions(policy: BackupPolicy, schedule: Schedule, stored: Sequence[BackupRun], now: datetime) -> list[Decision]:
+    """What the rule says of each stored backup, newest first. Databases are apart, as the prune has them."""
     groups: dict[tuple[str | None, bool], list[StoredBackup]] = {}
     for run in stored:
         group = (run.status.database, run.pre_restore)
         groups.setdefault(group, []).append(_backup(run))
     rule, zone = policy.spec.retention.rule, schedule.zone
     planned = [decision for group in groups.values() for decision in plan(group, rule, now, zone)]
-    expired = [decision for decision in planned if not decision.keep]
-    return sorted(expired, key=lambda decision: decision.backup.id, reverse=True)
+    return sorted(planned, key=lambda decision: decision.backup.id, reverse=True)
 
 
 def _backup(run: BackupRun) -> StoredBackup:

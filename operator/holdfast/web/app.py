@@ -13,15 +13,23 @@ from holdfast.version import VERSION
 from holdfast.web.admin import add_backup, add_status
 from holdfast.web.answers import Problem
 from holdfast.web.audit import Audit
+from holdfast.web.dashboard import add_dashboard
 from holdfast.web.event_stream import Bell
 from holdfast.web.events import add_events
 from holdfast.web.headers import Headers
 from holdfast.web.lists import add_lists
 from holdfast.web.problems import add_problems, answer
+from holdfast.web.session import Sessions
 
 
 def create_app(
-    mirror: Mirror, reviewer: Reviewer, cluster: Cluster, audit: Audit, clock: Callable[[], datetime], bell: Bell
+    mirror: Mirror,
+    reviewer: Reviewer,
+    cluster: Cluster,
+    audit: Audit,
+    sessions: Sessions,
+    clock: Callable[[], datetime],
+    bell: Bell,
 ) -> FastAPI:
     """``bell``: close it when the server is to end; streams end by it."""
     # No pages for the OpenAPI document: they would load scripts from outside.
@@ -44,6 +52,7 @@ def create_app(
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
+    add_dashboard(app, look_up, reviewer, cluster, audit, sessions, clock)
     add_problems(app)
     _name_problem(app)
     return app

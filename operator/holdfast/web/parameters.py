@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from holdfast.ports import Reviewer, Viewer
 from holdfast.web.problems import Unknown, documented
+from holdfast.web.session import session_of
 
 TOKEN_LIMIT = 16_384
 PAGE = 50
@@ -19,23 +20,25 @@ REFUSALS = documented(
     HTTPStatus.SERVICE_UNAVAILABLE,
 )
 
-_NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
+NAME = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$"
 _BEARER = HTTPBearer(auto_error=False, description="A token of the cluster, such as `kubectl create token` gives.")
 
 Namespace = Annotated[
-    str | None, Query(description="Only there. Default: wherever you may look.", max_length=63, pattern=_NAME)
+    str | None, Query(description="Only there. Default: wherever you may look.", max_length=63, pattern=NAME)
 ]
-Policy = Annotated[str | None, Query(description="Name of a BackupPolicy.", max_length=253, pattern=_NAME)]
+Policy = Annotated[str | None, Query(description="Name of a BackupPolicy.", max_length=253, pattern=NAME)]
 Limit = Annotated[int, Query(description="How many at most.", ge=1, le=PAGE_LIMIT)]
 After = Annotated[str | None, Query(description="The `after` of the page before.", max_length=1000)]
 
 
 def who(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Viewer:
-    """Whose token it is, by the application's reviewer. Raises Unknown."""
-    if credentials is None:
+    """Whose token it is, by the application's reviewer; to look, the session of a page will do too. Raises Unknown."""
+    # A browser sends its cookie along with whatever it is made to send: nothing may be changed by that alone.
+    session = session_of(request) if credentials is None and request.method in ("GET", "HEAD") else None
+    token = session.token if session else credentials.credentials if credentials else None
+    if token is None:
         raise Unknown("The request has no token.")
     reviewer: Reviewer = request.app.state.reviewer
-    token = credentials.credentials
     viewer = reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT else None
     if viewer is None:
         raise Unknown("The cluster does not know this token, or it has expired, or it was made for something else.")

@@ -15,6 +15,7 @@ from holdfast.errors import (
     InvalidInput,
     NotAuthorized,
     PolicyNotFound,
+    RunNotFound,
     Unavailable,
 )
 from holdfast.web.answers import Problem
@@ -28,6 +29,7 @@ _STATUSES: tuple[tuple[type[HoldfastError], HTTPStatus], ...] = (
     (NotAuthorized, HTTPStatus.FORBIDDEN),
     (BackupNotFound, HTTPStatus.NOT_FOUND),
     (PolicyNotFound, HTTPStatus.NOT_FOUND),
+    (RunNotFound, HTTPStatus.NOT_FOUND),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
@@ -45,6 +47,10 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """For the OpenAPI document."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {int(status): {"description": status.phrase, "content": content} for status in statuses}
+
+
+def status_of(error: HoldfastError) -> HTTPStatus:
+    return next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def add_problems(app: FastAPI) -> None:
@@ -87,7 +93,7 @@ async def _too_many(_request: Request, error: Exception) -> JSONResponse:
 
 async def _ours(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HoldfastError)  # noqa: S101
-    status = next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+    status = status_of(error)
     headers = {"Retry-After": RETRY_SECONDS} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
     return answer(status, error.reason, error.message, error.hint, headers)
 

@@ -1,0 +1,46 @@
+"""The dashboard: pages made on the server, for people with a browser, under the same rights as the API."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import APIRouter, FastAPI, HTTPException, Response
+
+from holdfast.ports import Cluster, Reviewer
+from holdfast.services.look_up import LookUp
+from holdfast.web.audit import Audit
+from holdfast.web.dashboard.desk import Desk, route_class
+from holdfast.web.dashboard.home import add_home
+from holdfast.web.dashboard.policies import add_policies
+from holdfast.web.dashboard.render import Pages, StaticFiles
+from holdfast.web.dashboard.runs import add_runs
+from holdfast.web.dashboard.sign_in import add_sign_in
+from holdfast.web.session import Sessions
+
+
+def add_dashboard(
+    app: FastAPI,
+    look_up: LookUp,
+    reviewer: Reviewer,
+    cluster: Cluster,
+    audit: Audit,
+    sessions: Sessions,
+    clock: Callable[[], datetime],
+) -> None:
+    """Give the application its pages, and its endpoints the sessions of those who look at them."""
+    app.state.sessions = sessions
+    files = StaticFiles()
+    pages = Pages(files, clock)
+    desk = Desk(look_up, reviewer, cluster, audit, sessions, pages, clock)
+    router = APIRouter(route_class=route_class(pages), include_in_schema=False)
+    add_sign_in(router, desk)
+    add_home(router, desk)
+    add_policies(router, desk)
+    add_runs(router, desk)
+
+    @app.get(files.path + "/{name}", include_in_schema=False)
+    def static(name: str) -> Response:
+        if answer := files.answer(name):
+            return answer
+        raise HTTPException(404)
+
+    app.include_router(router)

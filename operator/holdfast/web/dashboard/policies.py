@@ -1,0 +1,28 @@
+"""The page of a policy."""
+
+from fastapi import APIRouter, Response
+
+from holdfast.ports import RESTORE_RUN
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import RestoreRun
+from holdfast.web.dashboard.desk import Desk, Name, Namespace
+from holdfast.web.dashboard.door import SignedIn, Visitor
+from holdfast.web.dashboard.views.policy import policy_view
+
+
+def add_policies(router: APIRouter, desk: Desk) -> None:
+    @router.get("/policies/{namespace}/{name}")
+    def policy_page(visitor: SignedIn, namespace: Namespace, name: Name) -> Response:
+        policy = desk.look_up.policy(visitor.viewer, namespace, name)
+        runs = desk.look_up.runs_of(policy).models()
+        view = policy_view(policy, runs, _restores(desk, visitor, policy), desk.clock())
+        return desk.pages.page("policy.html", visitor, {"view": view})
+
+
+def _restores(desk: Desk, visitor: Visitor, policy: BackupPolicy) -> list[RestoreRun] | None:
+    """Newest first. None: the viewer may not see any."""
+    place = policy.metadata.namespace
+    if not desk.reviewer.allows(visitor.viewer, "list", RESTORE_RUN, place):
+        return None
+    found = desk.look_up.restores(visitor.viewer, place).models()
+    return [one for one in found if one.policy_name == policy.metadata.name]
