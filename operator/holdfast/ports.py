@@ -247,9 +247,9 @@ class Target(Protocol):
         TargetNotEmpty if the name is taken, and not to be replaced or not by a collection."""
         ...
 
-    def insert(self, collection: CollectionInfo, documents: Sequence[bytes], *, only_missing: bool = False) -> int:
-        """Insert raw documents, in order into a capped collection, and return how many. Any write error raises;
-        with ``only_missing``, a duplicate key is none."""
+    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+        """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
+        write error raises; with ``only_missing``, a duplicate key is none."""
         ...
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
