@@ -214,6 +214,10 @@ class Target(Protocol):
 
     def server(self) -> ServerInfo: ...
 
+    def compatibility(self) -> str | None:
+        """The server's feature compatibility version, such as ``6.0``; None where the user may not ask for it."""
+        ...
+
     def identities(self) -> dict[str, bytes | None]:
         """All collections and views that are there, by name, with the UUID of what holds the data (views have none).
         A collection keeps its UUID when it is renamed."""

@@ -1,7 +1,7 @@
 """A database that is restored into, written raw."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -25,6 +25,7 @@ from holdfast.repository.documents import elements
 
 _MAJORITY, _MAJORITY_READ = WriteConcern("majority", wtimeout=60_000), ReadConcern("majority")
 _KEYS_AT_ONCE = 1_000
+_COMPATIBILITY = "featureCompatibilityVersion"
 
 
 class MongoTarget:
@@ -39,6 +40,12 @@ class MongoTarget:
 
     def server(self) -> ServerInfo:
         return self._reader.server()
+
+    def compatibility(self) -> str | None:
+        with suppress(NotAuthorized), self._translated("Asking for the feature compatibility version"):
+            reply = self._client.admin.command({"getParameter": 1, _COMPATIBILITY: 1})
+            return str(reply[_COMPATIBILITY]["version"])
+        return None
 
     def identities(self) -> dict[str, bytes | None]:
         with self._translated(f"Listing the collections of {self.database!r}"):
