@@ -214,6 +214,10 @@ class Target(Protocol):
 
     def server(self) -> ServerInfo: ...
 
+    def compatibility(self) -> str | None:
+        """The server's feature compatibility version, such as ``6.0``; None where the user may not ask for it."""
+        ...
+
     def identities(self) -> dict[str, bytes | None]:
         """All collections and views that are there, by name, with the UUID of what holds the data (views have none).
         A collection keeps its UUID when it is renamed."""
@@ -247,9 +251,9 @@ class Target(Protocol):
         TargetNotEmpty if the name is taken, and not to be replaced or not by a collection."""
         ...
 
-    def insert(self, collection: CollectionInfo, documents: Sequence[bytes], *, only_missing: bool = False) -> int:
-        """Insert raw documents, in order into a capped collection, and return how many. Any write error raises;
-        with ``only_missing``, a duplicate key is none."""
+    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+        """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
+        write error raises; with ``only_missing``, a duplicate key is none."""
         ...
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:

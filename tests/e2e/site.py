@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 from tests.support.kubectl import CommandFailed, Kubectl, Object
 from tests.support.mongod import Mongod
 from tests.support.schedules import NOT_NOW
+from tests.support.smtp_server import SmtpServer
 from tests.support.timetrack import generate
 
 API = "holdfast.dev/v1alpha1"
@@ -44,7 +45,14 @@ class Site:
         return self.mongod.uri_for(self.user, self.password, database=self.database)
 
     def secret(self, uri: str, name: str = "timetrack", key: str = "MONGODB_URI") -> None:
-        self.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: uri}})
+        self._secret(name, {key: uri})
+
+    def secret_with_mail(self, uri: str, smtp: SmtpServer) -> None:
+        """One Secret for all, as from an .env file."""
+        self._secret("timetrack", {"MONGODB_URI": uri, **smtp.settings()})
+
+    def _secret(self, name: str, values: Object) -> None:
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
 
     def policy(self, name: str = "timetrack", **spec: Any) -> None:
         """Apply a policy; keywords replace parts of its spec."""

@@ -312,16 +312,17 @@ class _Planner:
                 "standalones.",
                 "Point the URI at a replica set.",
             )
-        version = version_of(server.version)
+        version, name = version_of(server.version), f"MongoDB {server.version}"
+        compatibility = self._target.compatibility()
+        if compatibility and version_of(compatibility) < version:
+            version, name = version_of(compatibility), f"{name} with feature compatibility version {compatibility}"
         if version < version_of(source.version):
-            self._warnings.append(
-                f"The target runs MongoDB {server.version}, older than the {source.version} that was backed up."
-            )
+            self._warnings.append(f"The target runs {name}, older than the {source.version} that was backed up.")
         for one in chosen:
             for text in refused_by(one.record.info, version):
                 self._refuse(
                     InvalidSpec,
-                    f"{one.plan.name!r} cannot be restored into MongoDB {server.version}: {text}.",
+                    f"{one.plan.name!r} cannot be restored into {name}: {text}.",
                     "Choose another server, or exclude it.",
                 )
 
