@@ -602,8 +602,10 @@ class Cluster(Protocol):
         """All objects of a kind with all of these labels; of all namespaces if none is named."""
         ...
 
-    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        """The same without labels, a few at a time, for what is too much to be held at once.
+    def each(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Iterator[KubeObject]:
+        """The same, a few at a time, for what is too much to be held at once.
 
         It is no picture of one moment: what changes meanwhile may come twice, as it was and as it is.
         """
