@@ -35,7 +35,7 @@ from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_restore import reconcile_restore
 from holdfast.services.reconcile_run import reconcile_run
-from holdfast.services.survey import Key, KeyKind, survey, survey_made
+from holdfast.services.survey import Key, KeyKind, survey
 from holdfast.services.watch_users import UserWatch
 from holdfast.specs.worker import WorkerImage
 
@@ -55,8 +55,6 @@ AFTERWARDS = 1.0
 SPREAD = 0.8
 """The part of the interval between two surveys over which what they find is looked at."""
 LONGEST_STEP = 0.1
-SURVEYS = 10
-"""One survey in so many also reads anew what is made for policies, which events tell of as well."""
 
 
 class UseCase(Protocol):
@@ -112,7 +110,6 @@ class Reconciler:
         self._turns = Turns(cluster, clock, max_concurrent_runs)
         self._moved = asyncio.Event()
         self._ticked: float | None = None
-        self._surveys = 0
         self._surveyed = asyncio.Event()
 
     async def look_at(self, key: Key, delay: float = 0.0, *, routine: bool = False) -> None:
@@ -189,9 +186,6 @@ class Reconciler:
         stamp = self._turns.begin_survey()
         keys = list(survey(self._known, self._namespaces, self._census, runs.append))
         self._turns.survey(runs, stamp)
-        if self._surveys % SURVEYS == 0:
-            survey_made(self._known, self._namespaces)
-        self._surveys += 1
         return keys
 
     async def _give_turns_for_ever(self) -> None:

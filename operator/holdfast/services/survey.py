@@ -58,11 +58,7 @@ def survey(
         for job in cluster.each(JOB, namespace, MANAGED):
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
-
-
-def survey_made(cluster: Cluster, namespaces: Sequence[str]) -> None:
-    """Read anew what is made for policies and changes with them only: what keeps a picture of it sees it whole."""
-    for namespace in namespaces or (None,):
+        # Made for policies, and of interest to whoever keeps a picture of all: what was missed is seen there now.
         for kind in (CRON_JOB, SERVICE_ACCOUNT, ROLE, ROLE_BINDING):
             deque(cluster.each(kind, namespace, MANAGED), maxlen=0)
 
