@@ -107,7 +107,7 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "backuppolicies", id="policy_changed", registry=registry)
     async def policy_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if counted(reconciler, event, BACKUP_POLICY, body):
+        if counted(reconciler, event, BACKUP_POLICY, body) and not (event["type"] is None and is_observed(body)):
             await reconciler.look_at(key_of("BackupPolicy", dict(body)))
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
@@ -129,6 +129,12 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
             await reconciler.cancel_restore(dict(body))
         elif phases.new(body):
             await look_at_restore(reconciler, dict(body))
+
+
+def is_observed(body: kopf.Body) -> bool:
+    """Whether a policy is as it was when it was last looked at. After a start such ones can wait for the survey, which
+    looks at all: there may be hundreds, and those that have changed must not stand behind them."""
+    return bool(body.get("status", {}).get("observedGeneration") == body["metadata"].get("generation"))
 
 
 async def look_at_restore(reconciler: Reconciler, body: KubeObject) -> None:
