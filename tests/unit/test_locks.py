@@ -226,6 +226,15 @@ def test_a_lock_that_is_renewed_while_it_is_broken_is_broken_all_the_same(bench:
         backup.check()
 
 
+def test_a_lock_that_is_listed_and_cannot_be_read_is_not_looked_for_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.taken(LockKind.SHARED)
+    monkeypatch.setattr(bench.store, "read", lambda _: None)
+    with pytest.raises(RepositoryBusy, match="faster"):
+        bench.lock(LockKind.EXCLUSIVE).acquire()
+
+
 class Flaky(MemoryStore):
     """A store whose next answers get lost: a write or a removal is done all the same, or is not."""
 

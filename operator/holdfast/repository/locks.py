@@ -32,6 +32,7 @@ MARGIN = timedelta(minutes=30)
 AFTERMATH = timedelta(minutes=1)
 """How long after we saw that its holder has ended an exclusive lock is still honoured: longer than a store takes to
 carry out, or to forget, a delete request of somebody who is not there any more."""
+LOOKS = 20
 PATIENCE = timedelta(minutes=10)
 RELEASE_PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries to give a lock back after good work. One that stays keeps every prune waiting for its lease."""
@@ -97,8 +98,12 @@ class Lock:
 
     def _acquire(self) -> None:
         self._write()
-        while self._look_around():
-            pass
+        for _ in range(LOOKS):
+            if not self._look_around():
+                return
+        raise RepositoryBusy(
+            f"The locks in {self._store.address} change faster than they can be read.", hint="Try again in a minute."
+        )
 
     def _look_around(self) -> bool:
         """Remove the locks of the dead. RepositoryBusy if one of the living is in the way.
