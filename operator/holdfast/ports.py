@@ -8,6 +8,7 @@ raises errors of :mod:`holdfast.errors` only.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, Literal, Protocol
 
 from holdfast.domain.mail_settings import MailServer
@@ -67,6 +68,29 @@ class Store(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+class Fate(Enum):
+    """What became of a process."""
+
+    UNKNOWN = "unknown"
+    """It may be at work."""
+    GONE = "gone"
+    """Nobody runs it any more, as far as anybody knows; a machine that is cut off may."""
+    ENDED = "ended"
+    """It has ended, for certain."""
+
+
+class Witness(Protocol):
+    """Knows what became of the holders of locks. Never raises; whoever is not sure says UNKNOWN."""
+
+    def myself(self) -> Mapping[str, str]:
+        """What this process writes into its locks, so that others can ask for it; empty if nobody could."""
+        ...
+
+    def fate(self, holder: Mapping[str, str], /) -> Fate:
+        """Of the process that wrote this into its lock."""
+        ...
 
 
 # --- the database that is backed up ---------------------------------------------------------------------------------
@@ -582,8 +606,10 @@ class Cluster(Protocol):
         """All objects of a kind with all of these labels; of all namespaces if none is named."""
         ...
 
-    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        """The same without labels, a few at a time, for what is too much to be held at once.
+    def each(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Iterator[KubeObject]:
+        """The same, a few at a time, for what is too much to be held at once.
 
         It is no picture of one moment: what changes meanwhile may come twice, as it was and as it is.
         """

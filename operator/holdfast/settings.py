@@ -85,6 +85,9 @@ class WorkerSettings(BaseSettings):
 
     namespace: str
     policy: str
+    policy_uid: str = ""
+    pod: str = ""
+    pod_uid: str = ""
     job: str
     job_uid: str
     run: str | None = None

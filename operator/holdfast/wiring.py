@@ -16,8 +16,9 @@ from holdfast.mongo.replay import MongoReplayer
 from holdfast.mongo.signups import MongoSignups
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store
+from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store, Witness
 from holdfast.repository.cipher import key_of
+from holdfast.repository.locks import NOBODY
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
 from holdfast.resources.policy import BackupPolicy
@@ -159,13 +160,15 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     )
 
 
-def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = None) -> Repository:
-    return Repository(store, compression_level=level, key=key)
+def open_repository(
+    store: Store, *, level: int = LEVEL, key: bytes | None = None, witness: Witness = NOBODY
+) -> Repository:
+    return Repository(store, compression_level=level, key=key, witness=witness)
 
 
 @contextmanager
 def open_for_policy(
-    policy: BackupPolicy, *, mounts: Path, member: Member | None = None
+    policy: BackupPolicy, *, mounts: Path, member: Member | None = None, witness: Witness = NOBODY
 ) -> Iterator[tuple[MongoSource, Repository]]:
     """What a policy backs up and where to, with what the kubelet has mounted: its Secrets, and a volume.
 
@@ -179,19 +182,19 @@ def open_for_policy(
         closing(
             open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
         ) as source,
-        closing(repository_of(policy, mounts=mounts)) as repository,
+        closing(repository_of(policy, mounts=mounts, witness=witness)) as repository,
     ):
         yield source, repository
 
 
-def repository_of(policy: BackupPolicy, *, mounts: Path) -> Repository:
+def repository_of(policy: BackupPolicy, *, mounts: Path, witness: Witness = NOBODY) -> Repository:
     """Where a policy keeps its backups. The source is not asked, unless they lie beside it."""
     spec, key = policy.spec, None
     store = _store_of(policy, mounts)
     if spec.encryption:
         key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
         key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
-    return open_repository(store, level=spec.compression.level, key=key)
+    return open_repository(store, level=spec.compression.level, key=key, witness=witness)
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """What one team has: a namespace, a database with a user, Secrets, policies and runs."""
 
 import copy
-from time import monotonic
 from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from tests.support import held
 from tests.support.kubectl import CommandFailed, Kubectl, Object
 from tests.support.mongod import Mongod
 from tests.support.schedules import NOT_NOW
@@ -15,7 +15,6 @@ from tests.support.timetrack import generate
 API = "holdfast.dev/v1alpha1"
 SMALL = 300
 HELD_COLLECTION = "timeEntries"
-HELD_SECONDS = 90
 
 
 class Site:
@@ -123,29 +122,18 @@ class Site:
 
     def hold(self) -> None:
         """Every reader of the held collection waits, until ``release``."""
-        self._failpoint("alwaysOn")
+        held.hold(self.mongod.client, self._held_namespace)
 
     def release(self) -> None:
-        self._failpoint("off")
-
-    def _failpoint(self, mode: str) -> None:
-        self.mongod.client["admin"].command(
-            {
-                "configureFailPoint": "waitInFindBeforeMakingBatch",
-                "mode": mode,
-                "data": {"nss": f"{self.database}.{HELD_COLLECTION}", "shouldCheckForInterrupt": True},
-            }
-        )
+        held.release(self.mongod.client, self._held_namespace)
 
     def held(self) -> None:
-        """Wait until a worker is held: the server shows its read of the collection."""
-        pipeline: list[Object] = [
-            {"$currentOp": {"allUsers": True}},
-            {"$match": {"ns": f"{self.database}.{HELD_COLLECTION}", "command.find": HELD_COLLECTION}},
-        ]
-        deadline = monotonic() + HELD_SECONDS
-        while not list(self.mongod.client["admin"].aggregate(pipeline)):
-            assert monotonic() < deadline, "no worker began to read"
+        """Wait until a worker is held."""
+        held.await_held(self.mongod.client, self._held_namespace)
+
+    @property
+    def _held_namespace(self) -> str:
+        return f"{self.database}.{HELD_COLLECTION}"
 
     # --- what was said ---------------------------------------------------------------------------------------------
 

@@ -31,11 +31,16 @@ class RunningPod:
         """As the kubelet does with a pod that is deleted."""
         self.process.terminate()
 
+    def kill(self) -> None:
+        """As the kernel does when memory runs out."""
+        self.process.kill()
+
     def end(self, seconds: float = 60) -> int:
         """Wait for its end, tell the API server as the kubelet does, and return the exit code."""
         output, _ = self.process.communicate(timeout=seconds)
         assert "Traceback" not in output, output
-        code = self.process.returncode
+        # One that a signal killed has a negative code here; the kubelet says 128 and its number.
+        code = self.process.returncode if self.process.returncode >= 0 else 128 - self.process.returncode
         message = self.termination_log.read_text() if self.termination_log.exists() else ""
         state = {"terminated": {"exitCode": code, "message": message}}
         container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}

@@ -160,6 +160,7 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
         ("restoreruns", "list"),
         ("restoreruns/status", "get"),
         ("restoreruns/status", "patch"),
+        ("pods", "get"),
         ("events", "create"),
     }
     assert rules[0]["resourceNames"] == ["shop"]

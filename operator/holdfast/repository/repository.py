@@ -11,10 +11,10 @@ from hashlib import sha256
 import zstandard
 
 from holdfast.errors import BackupNotFound, DamagedBackup
-from holdfast.ports import Labels, Store
+from holdfast.ports import Labels, Store, Witness
 from holdfast.repository.chunks import ChunkRef, read_list
 from holdfast.repository.cipher import Cipher, Clear
-from holdfast.repository.locks import Lock
+from holdfast.repository.locks import NOBODY, Lock
 from holdfast.repository.manifest import CollectionRecord, Manifest, timestamp
 from holdfast.repository.marker import MARKER, cipher_of, new_marker
 
@@ -28,9 +28,13 @@ _OBJECT_LIMIT = 256 * 1024 * 1024
 class Repository:
     """Reads and writes the format. Raises StoreUnavailable and its kin from the store, DamagedBackup on bad bytes."""
 
-    def __init__(self, store: Store, *, compression_level: int = 3, key: bytes | None = None) -> None:
-        """``key``: 32 bytes that encrypt the repository, or None for one in the clear. ``open`` comes first."""
-        self.store = store
+    def __init__(
+        self, store: Store, *, compression_level: int = 3, key: bytes | None = None, witness: Witness = NOBODY
+    ) -> None:
+        """``key``: 32 bytes that encrypt the repository, or None for one in the clear. ``open`` comes first.
+
+        ``witness``: for whoever locks it."""
+        self.store, self.witness = store, witness
         self._level, self._key = compression_level, key
         self._cipher: Cipher = Clear()
 

@@ -94,7 +94,8 @@ def back_up(
         one = _Attempt(request, source, repository, progress, clock, stop, crew, number=attempt, lost=lost)
         try:
             last = attempt == ATTEMPTS
-            with locked(repository.store, clock, LockKind.SHARED, f"backup {request.backup_id}", stop) as lock:
+            purpose = f"backup {request.backup_id}"
+            with locked(repository.store, clock, LockKind.SHARED, purpose, stop, witness=repository.witness) as lock:
                 return one.run(lock)
         except Interrupted:
             raise

@@ -105,7 +105,9 @@ def prune(
     RepositoryBusy while a backup, a restore or a verification is under way there, for longer than ``patience``;
     Interrupted when ``stop`` is set; StoreUnavailable. May be run again at any time.
     """
-    with locked(repository.store, clock, LockKind.EXCLUSIVE, "prune", stop, patience=patience) as lock:
+    with locked(
+        repository.store, clock, LockKind.EXCLUSIVE, "prune", stop, patience=patience, witness=repository.witness
+    ) as lock:
         outcome = plan_prune(repository, rule, clock, zone, policy, find_out())
         removed = []
         # The oldest first: whenever it is cut short, what is left is the newest.

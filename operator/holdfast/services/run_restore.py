@@ -144,7 +144,12 @@ class RestoreWorker:
             with (
                 self._doors.place(policy, run, repository, manifest.database) as place,
                 kept_for_reading(
-                    repository.store, self._clock, f"restore of {manifest.backup_id}", self._stop, progress.warn
+                    repository.store,
+                    self._clock,
+                    f"restore of {manifest.backup_id}",
+                    self._stop,
+                    progress.warn,
+                    repository.witness,
                 ),
             ):
                 repository.resolve(manifest.backup_id)  # a prune may have been faster than our lock

@@ -48,6 +48,12 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "resources": ["restoreruns/status"],
                 "verbs": ["get", "patch"],
             },
+            # Whether the worker whose lock is in the way has ended.
+            {
+                "apiGroups": [""],
+                "resources": ["pods"],
+                "verbs": ["get"],
+            },
             # A restore whose RestoreRun was deleted has no other place to say what state the target is in.
             {
                 "apiGroups": [""],

@@ -206,7 +206,9 @@ def _environment(policy: BackupPolicy, errand: Errand) -> list[dict[str, Any]]:
     return [
         {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
         _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
+        {"name": "HOLDFAST_POLICY_UID", "value": policy.metadata.uid},
         _from_pod("HOLDFAST_POD", "metadata.name"),
+        _from_pod("HOLDFAST_POD_UID", "metadata.uid"),
         _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
         _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
         *({"name": name, "value": value} for name, value in errand.environment.items()),

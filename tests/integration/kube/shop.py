@@ -31,6 +31,11 @@ def restore(name: str = "back", **spec: Any) -> dict[str, Any]:
     }
 
 
+def backup_run(name: str) -> dict[str, Any]:
+    body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": name}}
+    return {**body, "spec": {"policyRef": {"name": "shop"}}}
+
+
 class Shop:
     """A namespace with a policy over a real database, and pods that really work."""
 
@@ -43,8 +48,7 @@ class Shop:
 
     def back_up(self, name: str = "by-hand") -> str:
         """Take a backup; its id."""
-        body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": name}}
-        self.here.apply({**body, "spec": {"policyRef": {"name": "shop"}}})
+        self.here.apply(backup_run(name))
         assert self.start(name).end() == 0
         return str(self.here.wait_for_status("br", name, phase="Succeeded")["backupId"])
 
