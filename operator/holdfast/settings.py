@@ -1,10 +1,11 @@
 """What the operator and the worker take from their environment, all of it under ``HOLDFAST_``."""
 
+import socket
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from holdfast.domain.channels import SCHEMES
@@ -19,6 +20,12 @@ class OperatorSettings(BaseSettings):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """None: all namespaces."""
+    lease: Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")] = ""
+    """Name of the Lease that says which of several operators works. Empty: this is the only one."""
+    namespace: str = ""
+    """Where the Lease is."""
+    identity: Annotated[str, Field(min_length=1)] = socket.gethostname()
+    """Our name in the Lease: that of the pod, which no other has while it lives."""
     resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
     """How often everything is looked at anew, whatever the events said."""
     workers: Annotated[int, Field(ge=1, le=64)] = 8
@@ -48,6 +55,12 @@ class OperatorSettings(BaseSettings):
         if unknown := sorted(set(schemes) - set(SCHEMES)):
             raise ValueError(f"there is no channel {', '.join(unknown)}; there are {', '.join(SCHEMES)}")
         return schemes
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.lease and not self.namespace:
+            raise ValueError("HOLDFAST_LEASE needs HOLDFAST_NAMESPACE, the namespace of the Lease")
+        return self
 
 
 class WebSettings(BaseSettings):

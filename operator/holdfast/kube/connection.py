@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
 from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, NotAuthorized
+from holdfast.ports import Fence
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -35,17 +37,32 @@ class Refused(Exception):
 
 
 class Connection:
-    """The Kubernetes client, reduced to requests with JSON bodies."""
+    """The Kubernetes client, reduced to requests with JSON bodies.
+
+    ``fence``: what each request that changes something must pass. A process may be frozen between that and the sending.
+    So what goes out then is harmless: a status or a deletion names what it was judged by, a new object has a name that
+    the leader gives it too, and what is applied by force the leader sees and puts right.
+    """
 
     def __init__(
-        self, api: client.ApiClient, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        self,
+        api: client.ApiClient,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        fence: Fence | None = None,
     ) -> None:
         self._api = api
         self._timeout = (connect_seconds, read_seconds)
+        self._fence = fence
 
     @classmethod
     def from_environment(
-        cls, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        cls,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        fence: Fence | None = None,
     ) -> "Connection":
         """With the service account of the pod we run in, else with the user's kubeconfig."""
         configuration = client.Configuration()
@@ -62,7 +79,9 @@ class Connection:
                     "No Kubernetes cluster is configured.",
                     hint="Run in a pod with a service account, or set KUBECONFIG.",
                 ) from error
-        return cls(client.ApiClient(configuration), connect_seconds=connect_seconds, read_seconds=read_seconds)
+        return cls(
+            client.ApiClient(configuration), connect_seconds=connect_seconds, read_seconds=read_seconds, fence=fence
+        )
 
     def request(
         self,
@@ -75,6 +94,12 @@ class Connection:
         accept: str = "application/json",
     ) -> Any:
         """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours."""
+        with self._fence.act() if self._fence is not None and method != "GET" else nullcontext():
+            return self._request(method, path, query=query, body=body, content_type=content_type, accept=accept)
+
+    def _request(
+        self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, content_type: str, accept: str
+    ) -> Any:
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
