@@ -234,6 +234,14 @@ class Flaky(FakeCluster):
             raise ClusterUnavailable("The answer did not arrive.")
 
 
+def delete_lease(_: Operator, cluster: FakeCluster) -> None:
+    if (body := cluster.get(LEASE, "system", "holdfast")) is not None:
+        cluster.delete(LEASE, body)
+
+
+ACCIDENTS = (None, None, None, None, lambda operator, _: operator.start(), delete_lease)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_never_do_two_act_whatever_sleeps_dies_or_is_lost(data: st.DataObject) -> None:
@@ -250,7 +258,7 @@ def test_never_do_two_act_whatever_sleeps_dies_or_is_lost(data: st.DataObject) -
         assert len(acting) <= 1, acting
 
     def wait() -> None:
-        time.now += data.draw(st.sampled_from([0.0, 0.5, 2.0, 6.0, 20.0]))
+        time.now += data.draw(st.sampled_from([0.0, 1.0, 7.5, 14.5, 20.0]))
         check()
 
     def act(depth: int) -> None:
@@ -259,8 +267,8 @@ def test_never_do_two_act_whatever_sleeps_dies_or_is_lost(data: st.DataObject) -
         if not free:
             return
         operator = data.draw(st.sampled_from(free))
-        if depth == 0 and data.draw(st.integers(0, 9)) == 0:
-            operator.start()
+        if depth == 0 and (accident := data.draw(st.sampled_from(ACCIDENTS))) is not None:
+            accident(operator, cluster)
             return
         awake.discard(operator)
 
@@ -282,7 +290,7 @@ def test_never_do_two_act_whatever_sleeps_dies_or_is_lost(data: st.DataObject) -
         wait()
 
     cluster.lost, cluster.between = lambda: False, lambda: None
-    end = time.now + TERMS.lease / 0.93 + 2 * TERMS.pause
+    end = time.now + 2 * TERMS.lease / 0.93 + 2 * TERMS.pause
     while not operators[0].look():
         time.now += TERMS.pause
         check()
