@@ -11,6 +11,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from holdfast.domain.channels import SCHEMES
 
 
+def _parts(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
 class OperatorSettings(BaseSettings):
     """Of the operator's Deployment."""
 
@@ -47,7 +51,7 @@ class OperatorSettings(BaseSettings):
     @field_validator("watch_namespaces", "channel_schemes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value)
 
     @field_validator("channel_schemes")
     @classmethod
@@ -76,12 +80,22 @@ class WebSettings(BaseSettings):
     session_key_file: Path | None = None
     """What sessions of the dashboard are sealed with, the same for all replicas. None: they end with the process."""
     session_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """None: all namespaces."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("audiences", "trusted_proxies", mode="before")
+    @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.audiences and self.watch_namespaces:
+            raise ValueError(
+                "HOLDFAST_AUDIENCES needs a right in the whole cluster, HOLDFAST_WATCH_NAMESPACES has none"
+            )
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -20,7 +20,7 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
 class Refused(Exception):
-    """The API server answered, and the answer is no: 404, 409, 410."""
+    """The API server answered, and the answer is no: 404, 409, 410; 401 about the token of somebody else."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -92,19 +92,24 @@ class Connection:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        token: str | None = None,
     ) -> Any:
-        """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours."""
-        with self._fence.act() if self._fence is not None and method != "GET" else nullcontext():
-            return self._request(method, path, query=query, body=body, content_type=content_type, accept=accept)
+        """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours.
 
-    def _request(
-        self, method: str, path: str, *, query: Mapping[str, str] | None, body: Any, content_type: str, accept: str
-    ) -> Any:
+        ``token``: that of somebody else, in whose name to ask. Refused with 401 if it is none.
+        """
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
             # The client encodes what is JSON by its name, and takes anything else as it is.
             body = body if content_type.endswith("json") else json.dumps(body)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        with self._fence.act() if self._fence is not None and method != "GET" else nullcontext():
+            return self._send(method, path, query, body, headers)
+
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, headers: dict[str, str]) -> Any:
+        own = "Authorization" not in headers
         try:
             parameters = self._api.param_serialize(
                 method,
@@ -112,12 +117,14 @@ class Connection:
                 query_params=list((query or {}).items()),
                 header_params=headers,
                 body=body,
-                auth_settings=["BearerToken"],
+                auth_settings=["BearerToken"] if own else [],
             )
             response = self._api.call_api(*parameters, _request_timeout=self._timeout)
             data: bytes = response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             raise ClusterUnavailable(f"The Kubernetes API does not answer ({type(error).__name__}).") from error
+        if response.status == HTTPStatus.UNAUTHORIZED and not own:
+            raise Refused(response.status, "Unauthorized")
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise _translate(response.status, data)
         return json.loads(data) if data else {}
