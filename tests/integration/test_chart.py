@@ -351,14 +351,19 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
     assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(wanted)
 
 
-@pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces={Team_A}", "replicas=0", "rbac.secretNames={A}", "podDisruptionBudget.x=1",
-                                     "image.pullPolicy=Sometimes", "logLevel=LOUD",
+@pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces={Team_A}", "replicas=0", "rbac.secretNames={A}",
+                                     "podDisruptionBudget.x=1", "image.pullPolicy=Sometimes", "logLevel=LOUD",
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
                                      "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
                                      "networkPolicy.from=x", "policies[0].name=shop"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)
+
+
+def test_tokens_for_others_cannot_be_judged_by_rights_in_some_namespaces(render: Render) -> None:
+    with pytest.raises(HelmFailed, match="/web/audiences"):
+        render("watchNamespaces={team-a}", "web.audiences={holdfast}")
 
 
 def test_an_old_kubernetes_is_refused(program: Path) -> None:
@@ -393,20 +398,43 @@ def test_the_readme_of_the_chart_is_made_from_its_values() -> None:
 def test_the_manifests_are_those_of_the_chart(render: Render) -> None:
     committed = objects_in((MANIFESTS / "holdfast.yaml").read_text(encoding="utf-8"))
     assert committed == render(), "manifests/default is stale: run make generate"
+    committed = objects_in((MANIFESTS.with_name("namespaced") / "holdfast.yaml").read_text(encoding="utf-8"))
+    wanted = render("watchNamespaces={my-team}", "crds.install=false", namespace="my-team")
+    assert committed == wanted, "manifests/namespaced is stale: run make generate"
 
 
-def test_the_manifests_without_helm() -> None:
+def kustomize(folder: Path) -> list[Object]:
     build_tools(layout(), ["kubectl"])
-    command: list[str | Path] = [layout().bin / "kubectl", "kustomize", MANIFESTS]
+    command: list[str | Path] = [layout().bin / "kubectl", "kustomize", folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    objects = objects_in(done.stdout)
-    container = operator_of(objects)
+    return objects_in(done.stdout)
+
+
+@pytest.mark.parametrize("overlay", ["default", "namespaced"])
+def test_the_manifests_without_helm_use_one_image(overlay: str) -> None:
+    container = operator_of(kustomize(MANIFESTS.with_name(overlay)))
     assert container["image"] == environment_of(container)["HOLDFAST_IMAGE"] == "registry.example.com/holdfast:0.1.0"
+
+
+def test_the_manifests_without_helm_bring_their_namespace() -> None:
+    objects = kustomize(MANIFESTS)
     [namespace] = of_kind(objects, "Namespace")
     assert {body["metadata"].get("namespace", namespace["metadata"]["name"]) for body in objects} == {
         namespace["metadata"]["name"]
     }
+
+
+def test_the_manifests_for_one_namespace_can_be_moved_by_one_word(tmp_path: Path) -> None:
+    for path in MANIFESTS.with_name("namespaced").iterdir():
+        text = path.read_text(encoding="utf-8")
+        if path.name == "kustomization.yaml":
+            text = text.replace("namespace: my-team", "namespace: elsewhere")
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    objects = kustomize(tmp_path)
+    assert {body["metadata"]["namespace"] for body in objects} == {"elsewhere"}
+    assert {one["namespace"] for body in of_kind(objects, "RoleBinding") for one in body["subjects"]} == {"elsewhere"}
+    assert environment_of(operator_of(objects))["HOLDFAST_WATCH_NAMESPACES"] == "$(HOLDFAST_NAMESPACE)"
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
