@@ -2,20 +2,31 @@
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kubernetes import client
 
 from holdfast.domain.leadership import TERMS, Found, Seen, may_take, see
+from holdfast.domain.mail_settings import MailServer, Sender
 from holdfast.errors import ClusterUnavailable, LeaseLost
-from holdfast.ports import LEASE, Kind, KubeObject
-from holdfast.services.fence import LeaseFence
+from holdfast.kube.connection import Connection
+from holdfast.ports import LEASE, Kind, KubeObject, Letter
+from holdfast.services.fence import FencedMailer, FencedMessenger, FencedPinger, LeaseFence
 from holdfast.services.lead import Candidate, Place, keep_leading, stand_by
 from tests.support.fake_cluster import START, FakeCluster
+from tests.support.fake_mailer import FakeMailer
+from tests.support.fake_messenger import FakeMessenger
+from tests.support.fake_pinger import FakePinger
 
+NOWHERE = "http://127.0.0.1:1"
+URL, HEARTBEAT = "jsons://example.org", "https://example.org"
+SERVER = MailServer("127.0.0.1", 25, False, Sender("holdfast@example.org"))
+LETTER = Letter("id@example.org", "ops@example.org", START, "test", {})
 EMPTY = {"metadata": {"namespace": "system", "name": "holdfast"}}
 
 
@@ -235,7 +246,7 @@ class Flaky(FakeCluster):
 
 
 def delete_lease(_: Operator, cluster: FakeCluster) -> None:
-    if (body := cluster.get(LEASE, "system", "holdfast")) is not None:
+    if (body := FakeCluster.get(cluster, LEASE, "system", "holdfast")) is not None:
         cluster.delete(LEASE, body)
 
 
@@ -329,6 +340,44 @@ def test_a_fence_that_is_shut_waits_for_what_has_passed(time: Time) -> None:
     leave.set()
     assert fence.shut(5)
     worker.join()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_request_that_changes_something_is_sent_behind_a_shut_fence(time: Time, method: str) -> None:
+    connection = Connection(client.ApiClient(client.Configuration(host=NOWHERE)), fence=LeaseFence(Ticks(time)))
+    with pytest.raises(LeaseLost):
+        connection.request(method, "/api/v1/namespaces/here/events", body={})
+
+
+def test_reading_needs_no_lease(time: Time) -> None:
+    connection = Connection(
+        client.ApiClient(client.Configuration(host=NOWHERE)), connect_seconds=0.1, fence=LeaseFence(Ticks(time))
+    )
+    with pytest.raises(ClusterUnavailable):
+        connection.request("GET", "/version")
+
+
+def test_no_mail_no_message_and_no_ping_goes_out_behind_a_shut_fence(time: Time) -> None:
+    fence = LeaseFence(Ticks(time))
+    mailer, messenger, pinger = FakeMailer(), FakeMessenger(), FakePinger()
+
+    def send_all() -> int:
+        done = 0
+        for send in (
+            lambda: FencedMailer(mailer, fence).send(SERVER, LETTER),
+            lambda: FencedMessenger(messenger, fence).send(URL, LETTER),
+            lambda: FencedPinger(pinger, fence).ping(HEARTBEAT),
+        ):
+            with suppress(LeaseLost):
+                send()
+                done += 1
+        return done
+
+    assert send_all() == 0
+    assert [mailer.sent, messenger.sent, pinger.heard] == [[], [], []]
+    fence.open_until(1)
+    assert send_all() == 3
+    assert FencedMessenger(messenger, fence).service(URL) == messenger.service(URL)
 
 
 class Stop(threading.Event):
