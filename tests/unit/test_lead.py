@@ -253,7 +253,7 @@ def delete_lease(_: Operator, cluster: FakeCluster) -> None:
 ACCIDENTS = (None, None, None, None, lambda operator, _: operator.start(), delete_lease)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_never_do_two_act_whatever_sleeps_dies_or_is_lost(data: st.DataObject) -> None:
     time, cluster = Time(), Flaky()

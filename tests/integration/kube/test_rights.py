@@ -1,5 +1,6 @@
 """Holdfast in one namespace, with the Roles that the chart gives it there: all works, and no right is left over."""
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from pymongo.database import Database
 
 from tests.integration.kube.conftest import ROOT, Namespace
-from tests.integration.kube.shop import Shop, open_shop
+from tests.integration.kube.shop import Shop, open_shop, restore
 from tests.integration.kube.test_operator import run_by_hand, wait_ready
 from tests.integration.kube.test_resources import policy
 from tests.support.control_plane import Asked, ControlPlane, free_ports
@@ -172,3 +173,56 @@ def test_each_right_in_a_namespace_is_enough_and_needed(
     assert worker <= operator, "who gives a right must hold it"
     secrets = {one.name for one in asked if one.resource == "secrets"}
     assert secrets == {"shop", "drill"}, "those that a policy names"
+
+
+# --- people -----------------------------------------------------------------------------------------------------------
+
+OBJECTS = {
+    "backuppolicies": policy("one"),
+    "backupruns": {"kind": "BackupRun", "spec": {"policyRef": {"name": "shop"}}},
+    "restoreruns": restore("one"),
+}
+
+
+def allowed(here: Namespace, user: str, resource: str, verb: str) -> bool:
+    """Whether somebody can do it. Nothing is changed by it."""
+    path = f"/apis/holdfast.dev/v1alpha1/namespaces/{here.name}/{resource}"
+    head = {"apiVersion": "holdfast.dev/v1alpha1", "metadata": {"name": "another"}}
+    body = json.dumps({**OBJECTS[resource], **head})
+    update = here.get(resource, "one") | {"spec": OBJECTS[resource]["spec"]}
+    command = {
+        "get": ("get", "--raw", f"{path}/one"),
+        "list": ("get", "--raw", path),
+        "watch": ("get", "--raw", f"{path}?watch=true&timeoutSeconds=1"),
+        "create": ("create", "-f", "-", "--dry-run=server"),
+        "update": ("replace", "--raw", f"{path}/one?dryRun=All", "-f", "-"),
+        "patch": (
+            "patch",
+            resource,
+            "one",
+            "--type=merge",
+            '--patch={"metadata":{"labels":{"a":"b"}}}',
+            "--dry-run=server",
+        ),
+        "delete": ("delete", "--raw", f"{path}/one?dryRun=All"),
+        "deletecollection": ("delete", "--raw", f"{path}?dryRun=All"),
+    }[verb]
+    answer = here.kubectl(f"--as={user}", *command, stdin=json.dumps(update) if verb == "update" else body, check=False)
+    assert "orbidden" in answer or "rror" not in answer, answer
+    return "orbidden" not in answer
+
+
+@pytest.mark.parametrize(("role", "besides"), [("view", []), ("edit", ["view"]), ("backup", []), ("restore", [])])
+def test_each_right_of_a_role_for_people_is_needed(
+    here: Namespace, control_plane: ControlPlane, role: str, besides: list[str]
+) -> None:
+    """With the role each of its verbs works, and without it none does."""
+    for one in OBJECTS.values():
+        here.apply({**one, "apiVersion": "holdfast.dev/v1alpha1", "metadata": {"name": "one"}})
+    for name in (role, *besides):
+        here.kubectl("create", "rolebinding", name, f"--clusterrole=default:holdfast:{name}", "--user=somebody")
+    rendered = control_plane.render(ROOT / "charts" / "holdfast", "templates/rbac.yaml")
+    [body] = [one for one in objects_in(rendered) if one["metadata"]["name"] == f"default:holdfast:{role}"]
+    for _, resource, verb in sorted(rights_of(body)):
+        assert allowed(here, "somebody", resource, verb), f"{verb} {resource}"
+        assert not allowed(here, "nobody", resource, verb), f"{verb} {resource}"
