@@ -362,12 +362,13 @@ def test_no_mail_no_message_and_no_ping_goes_out_behind_a_shut_fence(time: Time)
     mailer, messenger, pinger = FakeMailer(), FakeMessenger(), FakePinger()
 
     def send_all() -> int:
-        done = 0
-        for send in (
+        sends: list[Callable[[], None]] = [
             lambda: FencedMailer(mailer, fence).send(SERVER, LETTER),
             lambda: FencedMessenger(messenger, fence).send(URL, LETTER),
             lambda: FencedPinger(pinger, fence).ping(HEARTBEAT),
-        ):
+        ]
+        done = 0
+        for send in sends:
             with suppress(LeaseLost):
                 send()
                 done += 1

@@ -22,7 +22,7 @@ Right = tuple[str, str, str]
 """Group, resource and verb."""
 
 WATCHED = "watched"
-KEPT = {"job": {"backoffLimit": 1}, "retention": {"keepLast": 5}}
+KEPT: dict[str, Any] = {"job": {"backoffLimit": 1}, "retention": {"keepLast": 5}}
 
 
 class Installation:
@@ -41,8 +41,16 @@ class Installation:
         kubeconfig = folder / "kubeconfig"
         plane.write_kubeconfig(kubeconfig, self.here.kubectl("create", "token", "holdfast", "--duration=1h").strip())
         (port,) = free_ports(1)
-        place = {"lease": "holdfast", "namespace": namespace, "identity": "one", "watch_namespaces": namespace}
-        self.operator = OperatorProcess(kubeconfig, folder / "log", port=port, resync_seconds=2, **place)
+        self.operator = OperatorProcess(
+            kubeconfig,
+            folder / "log",
+            port=port,
+            resync_seconds=2,
+            lease="holdfast",
+            namespace=namespace,
+            identity="one",
+            watch_namespaces=namespace,
+        )
 
     def rights(self, name: str) -> set[Right]:
         [role] = [one for one in self.roles if one["metadata"]["name"] == name]
