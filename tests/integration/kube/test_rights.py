@@ -97,6 +97,7 @@ def all_there_is_to_do(
     """One of each that an operator and its workers do."""
     here = installation.here
     with open_shop(here, installation.operator, plane, mongod, database, folder) as shop:
+        here.apply(policy(**KEPT))
         shop.back_up("first")
         shop.damage()
         shop.restore(mode="Apply", existing="Drop", confirm=database.name)
