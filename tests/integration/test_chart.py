@@ -513,7 +513,7 @@ def _session_of(objects: list[Object]) -> tuple[str, str]:
     """The Secret that is mounted where the process reads its key, and the seconds of a session."""
     pod = named(objects, "Deployment", "holdfast-web")["spec"]["template"]["spec"]
     [container] = pod["containers"]
-    environment = {one["name"]: one["value"] for one in container["env"]}
+    environment = environment_of(container)
     [mount] = [one for one in container["volumeMounts"] if one["name"] == "session"]
     assert environment["HOLDFAST_SESSION_KEY_FILE"] == f"{mount['mountPath']}/key"
     [volume] = [one for one in pod["volumes"] if one["name"] == "session"]
