@@ -96,7 +96,9 @@ generate: setup ## Make crds/, docs/schemas and options, the chart's README and 
 	@rm -f charts/holdfast/crds-generated/*.yaml && cp crds/*.yaml charts/holdfast/crds-generated/
 	@$(BIN)/python -m tests.support.chart_values
 	@helm=$$($(BIN)/python -m tests.support.helm); \
-	  "$$helm" template holdfast charts/holdfast --namespace holdfast-system > manifests/default/holdfast.yaml
+	  "$$helm" template holdfast charts/holdfast --skip-tests --namespace holdfast-system > manifests/default/holdfast.yaml; \
+	  "$$helm" template holdfast charts/holdfast --skip-tests --namespace my-team \
+	    --set 'watchNamespaces={my-team},crds.install=false' > manifests/namespaced/holdfast.yaml
 
 .PHONY: cluster-up
 cluster-up: setup ## Start the local Kubernetes

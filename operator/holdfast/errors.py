@@ -23,6 +23,7 @@
     │   ├── RepositoryBusy                   another process holds a lock that excludes ours
     │   ├── TargetBusy                       another restore is at work on the same database
     │   ├── ClusterUnavailable               the Kubernetes API
+    │   ├── LeaseLost                        another operator leads, and ours must not act any more
     │   ├── HookUnavailable                  a URL that is to be called, or it asks us to come back later
     │   ├── MailUnavailable                  the mail server, or it asks us to come back later
     │   ├── SnapshotLost                     the server no longer has the snapshot we read at
@@ -144,6 +145,10 @@ class TargetBusy(Unavailable):
 
 class ClusterUnavailable(Unavailable):
     reason = "ClusterUnavailable"
+
+
+class LeaseLost(Unavailable):
+    reason = "LeaseLost"
 
 
 class HookUnavailable(Unavailable):

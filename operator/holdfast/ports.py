@@ -6,6 +6,7 @@ raises errors of :mod:`holdfast.errors` only.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -588,6 +589,7 @@ VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 EVENT = Kind("v1", "Event", "events")
 ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 
 
@@ -643,6 +645,14 @@ class Cluster(Protocol):
         self, about: KubeObject, kind: Kind, event: Literal["Normal", "Warning"], reason: str, note: str
     ) -> None:
         """Record an event. Never raises: an event is a courtesy."""
+        ...
+
+
+class Fence(Protocol):
+    """Stands before all that changes anything outside, where only one of several processes may act."""
+
+    def act(self) -> AbstractContextManager[None]:
+        """Raises LeaseLost on entry if we may not, or not any more."""
         ...
 
 

@@ -1,13 +1,18 @@
 """What the operator and the worker take from their environment, all of it under ``HOLDFAST_``."""
 
+import socket
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from holdfast.domain.channels import SCHEMES
+
+
+def _parts(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
 class OperatorSettings(BaseSettings):
@@ -19,6 +24,12 @@ class OperatorSettings(BaseSettings):
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """None: all namespaces."""
+    lease: Annotated[str, Field(max_length=253, pattern=r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?)?$")] = ""
+    """Name of the Lease that says which of several operators works. Empty: this is the only one."""
+    namespace: str = ""
+    """Where the Lease is."""
+    identity: Annotated[str, Field(min_length=1)] = socket.gethostname()
+    """Our name in the Lease: that of the pod, which no other has while it lives."""
     resync_seconds: Annotated[float, Field(ge=1, le=3600)] = 60
     """How often everything is looked at anew, whatever the events said."""
     workers: Annotated[int, Field(ge=1, le=64)] = 8
@@ -40,7 +51,7 @@ class OperatorSettings(BaseSettings):
     @field_validator("watch_namespaces", "channel_schemes", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value)
 
     @field_validator("channel_schemes")
     @classmethod
@@ -48,6 +59,12 @@ class OperatorSettings(BaseSettings):
         if unknown := sorted(set(schemes) - set(SCHEMES)):
             raise ValueError(f"there is no channel {', '.join(unknown)}; there are {', '.join(SCHEMES)}")
         return schemes
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.lease and not self.namespace:
+            raise ValueError("HOLDFAST_LEASE needs HOLDFAST_NAMESPACE, the namespace of the Lease")
+        return self
 
 
 class WebSettings(BaseSettings):
@@ -63,12 +80,22 @@ class WebSettings(BaseSettings):
     session_key_file: Path | None = None
     """What sessions of the dashboard are sealed with, the same for all replicas. None: they end with the process."""
     session_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
+    watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
+    """None: all namespaces."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("audiences", "trusted_proxies", mode="before")
+    @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+        return _parts(value)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.audiences and self.watch_namespaces:
+            raise ValueError(
+                "HOLDFAST_AUDIENCES needs a right in the whole cluster, HOLDFAST_WATCH_NAMESPACES has none"
+            )
+        return self
 
     @field_validator("trusted_proxies")
     @classmethod

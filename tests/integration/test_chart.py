@@ -36,7 +36,8 @@ def program() -> Path:
 def render(program: Path) -> Render:
     def rendered(*settings: str, release: str = "holdfast", namespace: str = "holdfast-system") -> list[Object]:
         options = [word for setting in settings for word in ("--set", setting)]
-        return objects_in(helm(program, "template", release, str(CHART), "--namespace", namespace, *options))
+        command = ("template", release, str(CHART), "--namespace", namespace, "--skip-tests")
+        return objects_in(helm(program, *command, *options))
 
     return rendered
 
@@ -57,8 +58,8 @@ def operator_of(objects: list[Object]) -> Object:
     return result
 
 
-def environment_of(container: Object) -> Mapping[str, str]:
-    return {one["name"]: one["value"] for one in container["env"]}
+def environment_of(container: Object) -> Mapping[str, Any]:
+    return {one["name"]: one.get("value", one.get("valueFrom")) for one in container["env"]}
 
 
 def test_helm_finds_nothing_to_say(program: Path) -> None:
@@ -73,16 +74,117 @@ def test_everything_is_there(render: Render) -> None:
         "ClusterRoleBinding",
         *["CustomResourceDefinition"] * 3,
         "Deployment",
-        "Service",
+        "Lease",
+        "Role",
+        "RoleBinding",
+        *["Service"] * 2,
         "ServiceAccount",
     ]
     originals = [yaml.safe_load(path.read_text(encoding="utf-8")) for path in sorted((ROOT / "crds").glob("*.yaml"))]
     assert of_kind(objects, "CustomResourceDefinition") == originals
 
 
-def test_one_operator_at_a_time(render: Render) -> None:
-    [deployment] = of_kind(render(), "Deployment")
-    assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
+# --- more than one replica --------------------------------------------------------------------------------------------
+
+
+def test_a_new_operator_stands_by_before_the_old_one_goes(render: Render) -> None:
+    [deployment] = of_kind(render("replicas=3"), "Deployment")
+    assert deployment["spec"]["replicas"] == 3
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_each_operator_has_a_name_of_its_own_in_the_lease_that_its_role_is_for(render: Render) -> None:
+    objects = render(release="mine")
+    environment = environment_of(operator_of(objects))
+    assert environment["HOLDFAST_IDENTITY"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    assert environment["HOLDFAST_NAMESPACE"] == {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    [lease], [role_of_lease], [binding] = (of_kind(objects, kind) for kind in ("Lease", "Role", "RoleBinding"))
+    assert lease["metadata"]["name"] == environment["HOLDFAST_LEASE"] == "mine-holdfast"
+    assert "spec" not in lease, "it is the operators' own"
+    named, anew = role_of_lease["rules"]
+    assert (named["resourceNames"], named["verbs"], anew["verbs"]) == (["mine-holdfast"], ["get", "patch"], ["create"])
+    assert binding["subjects"][0]["name"] == pod_of(objects)["serviceAccountName"]
+
+
+def test_a_drain_takes_one_operator_at_a_time(render: Render) -> None:
+    objects = render("podDisruptionBudget.enabled=true", "replicas=2")
+    [budget], [deployment] = of_kind(objects, "PodDisruptionBudget"), of_kind(objects, "Deployment")
+    assert budget["spec"] == {"maxUnavailable": 1, "selector": deployment["spec"]["selector"]}
+    assert not of_kind(render(), "PodDisruptionBudget")
+
+
+def test_operators_are_spread_over_nodes_or_as_the_values_say(render: Render) -> None:
+    [own] = pod_of(render())["topologySpreadConstraints"]
+    assert (own["topologyKey"], own["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    wanted = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    settings = [f"topologySpreadConstraints[0].{key}={value}" for key, value in wanted.items()]
+    assert pod_of(render(*settings))["topologySpreadConstraints"] == [wanted]
+
+
+# --- some namespaces only ---------------------------------------------------------------------------------------------
+
+NAMESPACED = ("watchNamespaces={team-a,team-b}", "crds.install=false", "web.enabled=true")
+CLUSTER_KINDS = {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition"}
+
+
+def test_in_some_namespaces_nothing_is_the_clusters(render: Render) -> None:
+    objects = render(*NAMESPACED)
+    assert not [body for body in objects if body["kind"] in CLUSTER_KINDS or "namespace" not in body["metadata"]]
+    places = [body["metadata"]["namespace"] for body in of_kind(objects, "RoleBinding")]
+    assert sorted(places) == ["holdfast-system", "team-a", "team-a", "team-b", "team-b"]
+    for name in ("holdfast", "holdfast-web"):
+        [container] = named(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"]
+        assert environment_of(container)["HOLDFAST_WATCH_NAMESPACES"] == "team-a,team-b"
+
+
+def test_the_rights_in_a_namespace_are_those_of_the_cluster_but_who_somebody_is(render: Render) -> None:
+    def granted(objects: list[Object], kind: str) -> dict[str, set[tuple[str, str, str]]]:
+        return {
+            body["metadata"]["name"].partition(":")[2]: set(rules(body))
+            for body in of_kind(objects, kind)
+            if ":" in body["metadata"]["name"]
+        }
+
+    inside, everywhere = granted(render(*NAMESPACED), "Role"), granted(render("web.enabled=true"), "ClusterRole")
+    reviews = {
+        ("authentication.k8s.io", "tokenreviews", "create"),
+        ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    }
+    local = ("authorization.k8s.io", "localsubjectaccessreviews", "create")
+    assert {**inside, "holdfast:web": inside["holdfast:web"] - {local} | reviews} == everywhere
+
+
+def test_bindings_bind_what_is_there_to_who_is_there(render: Render) -> None:
+    for settings in ((), NAMESPACED):
+        objects = render("web.enabled=true", *settings)
+        there = {(body["kind"], body["metadata"].get("namespace"), body["metadata"]["name"]) for body in objects}
+        for body in (*of_kind(objects, "RoleBinding"), *of_kind(objects, "ClusterRoleBinding")):
+            role_of_it, [subject] = body["roleRef"], body["subjects"]
+            assert (role_of_it["kind"], body["metadata"].get("namespace"), role_of_it["name"]) in there
+            assert (subject["kind"], subject["namespace"], subject["name"]) in there
+
+
+def test_the_releases_own_namespace_is_named_by_a_variable(render: Render) -> None:
+    environment = environment_of(operator_of(render("watchNamespaces={holdfast-system,team-a}")))
+    assert environment["HOLDFAST_WATCH_NAMESPACES"] == "$(HOLDFAST_NAMESPACE),team-a"
+    assert list(environment).index("HOLDFAST_NAMESPACE") < list(environment).index("HOLDFAST_WATCH_NAMESPACES")
+
+
+def test_which_secrets_are_read_can_be_bounded(render: Render) -> None:
+    for settings in ((), NAMESPACED):
+        objects = render("rbac.secretNames={timetrack,smtp}", *settings)
+        found = [
+            rule
+            for body in (*of_kind(objects, "ClusterRole"), *of_kind(objects, "Role"))
+            for rule in body["rules"]
+            if rule["resources"] == ["secrets"]
+        ]
+        assert found
+        for rule in found:
+            assert (rule["resourceNames"], rule["verbs"]) == (["timetrack", "smtp"], ["get"])
+
+
+# --- the pods ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -249,13 +351,19 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
     assert not {"helm.sh/chart", "app.kubernetes.io/version"} & set(wanted)
 
 
-@pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces=a", "image.pullPolicy=Sometimes", "logLevel=LOUD",
+@pytest.mark.parametrize("setting", ["image.tags=x", "watchNamespaces={Team_A}", "replicas=0", "rbac.secretNames={A}",
+                                     "podDisruptionBudget.x=1", "image.pullPolicy=Sometimes", "logLevel=LOUD",
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
                                      "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
                                      "networkPolicy.from=x", "policies[0].name=shop"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)
+
+
+def test_tokens_for_others_cannot_be_judged_by_rights_in_some_namespaces(render: Render) -> None:
+    with pytest.raises(HelmFailed, match="/web/audiences"):
+        render("watchNamespaces={team-a}", "web.audiences={holdfast}")
 
 
 def test_an_old_kubernetes_is_refused(program: Path) -> None:
@@ -290,20 +398,43 @@ def test_the_readme_of_the_chart_is_made_from_its_values() -> None:
 def test_the_manifests_are_those_of_the_chart(render: Render) -> None:
     committed = objects_in((MANIFESTS / "holdfast.yaml").read_text(encoding="utf-8"))
     assert committed == render(), "manifests/default is stale: run make generate"
+    committed = objects_in((MANIFESTS.with_name("namespaced") / "holdfast.yaml").read_text(encoding="utf-8"))
+    wanted = render("watchNamespaces={my-team}", "crds.install=false", namespace="my-team")
+    assert committed == wanted, "manifests/namespaced is stale: run make generate"
 
 
-def test_the_manifests_without_helm() -> None:
+def kustomize(folder: Path) -> list[Object]:
     build_tools(layout(), ["kubectl"])
-    command: list[str | Path] = [layout().bin / "kubectl", "kustomize", MANIFESTS]
+    command: list[str | Path] = [layout().bin / "kubectl", "kustomize", folder]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    objects = objects_in(done.stdout)
-    container = operator_of(objects)
+    return objects_in(done.stdout)
+
+
+@pytest.mark.parametrize("overlay", ["default", "namespaced"])
+def test_the_manifests_without_helm_use_one_image(overlay: str) -> None:
+    container = operator_of(kustomize(MANIFESTS.with_name(overlay)))
     assert container["image"] == environment_of(container)["HOLDFAST_IMAGE"] == "registry.example.com/holdfast:0.1.0"
+
+
+def test_the_manifests_without_helm_bring_their_namespace() -> None:
+    objects = kustomize(MANIFESTS)
     [namespace] = of_kind(objects, "Namespace")
     assert {body["metadata"].get("namespace", namespace["metadata"]["name"]) for body in objects} == {
         namespace["metadata"]["name"]
     }
+
+
+def test_the_manifests_for_one_namespace_can_be_moved_by_one_word(tmp_path: Path) -> None:
+    for path in MANIFESTS.with_name("namespaced").iterdir():
+        text = path.read_text(encoding="utf-8")
+        if path.name == "kustomization.yaml":
+            text = text.replace("namespace: my-team", "namespace: elsewhere")
+        (tmp_path / path.name).write_text(text, encoding="utf-8")
+    objects = kustomize(tmp_path)
+    assert {body["metadata"]["namespace"] for body in objects} == {"elsewhere"}
+    assert {one["namespace"] for body in of_kind(objects, "RoleBinding") for one in body["subjects"]} == {"elsewhere"}
+    assert environment_of(operator_of(objects))["HOLDFAST_WATCH_NAMESPACES"] == "$(HOLDFAST_NAMESPACE)"
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------
@@ -326,7 +457,8 @@ def test_metrics_have_a_port_and_a_service_that_finds_the_pod(render: Render) ->
 
 def test_metrics_can_be_switched_off(render: Render) -> None:
     objects = render("metrics.enabled=false", "metrics.serviceMonitor.enabled=true")
-    assert not {"Service", "ServiceMonitor"} & {body["kind"] for body in objects}
+    assert [body["metadata"]["name"] for body in of_kind(objects, "Service")] == ["holdfast-health"]
+    assert not of_kind(objects, "ServiceMonitor")
     assert environment_of(operator_of(objects))["HOLDFAST_METRICS_PORT"] == "0"
 
 
@@ -381,7 +513,7 @@ def _session_of(objects: list[Object]) -> tuple[str, str]:
     """The Secret that is mounted where the process reads its key, and the seconds of a session."""
     pod = named(objects, "Deployment", "holdfast-web")["spec"]["template"]["spec"]
     [container] = pod["containers"]
-    environment = {one["name"]: one["value"] for one in container["env"]}
+    environment = environment_of(container)
     [mount] = [one for one in container["volumeMounts"] if one["name"] == "session"]
     assert environment["HOLDFAST_SESSION_KEY_FILE"] == f"{mount['mountPath']}/key"
     [volume] = [one for one in pod["volumes"] if one["name"] == "session"]
@@ -475,6 +607,13 @@ def test_no_way_to_the_web_is_made_while_there_is_none(render: Render) -> None:
 
 # --- the network ------------------------------------------------------------------------------------------------------
 
+TEST_LABELS = {
+    "app.kubernetes.io/name": "holdfast",
+    "app.kubernetes.io/instance": "holdfast",
+    "app.kubernetes.io/component": "test",
+}
+TEST_PODS = {"podSelector": {"matchLabels": TEST_LABELS}}
+
 
 def test_only_metrics_and_the_web_are_reached(render: Render) -> None:
     objects = render("networkPolicy.enabled=true", "web.enabled=true")
@@ -484,13 +623,14 @@ def test_only_metrics_and_the_web_are_reached(render: Render) -> None:
         [container] = deployment["template"]["spec"]["containers"]
         assert spec["podSelector"] == deployment["selector"]
         assert spec["policyTypes"] == ["Ingress"]
-        assert spec["ingress"] == [{"ports": [{"port": port}]}]
+        assert {"ports": [{"port": port}]} in spec["ingress"]
+        assert [rule for rule in spec["ingress"] if "from" not in rule] == [{"ports": [{"port": port}]}]
         assert port in [one["name"] for one in container["ports"]]
 
 
 def test_nothing_is_reached_where_there_are_no_metrics(render: Render) -> None:
     [policy] = of_kind(render("networkPolicy.enabled=true", "metrics.enabled=false"), "NetworkPolicy")
-    assert policy["spec"]["ingress"] == []
+    assert policy["spec"]["ingress"] == [{"ports": [{"port": "health"}], "from": [TEST_PODS]}]
 
 
 def test_the_network_policy_names_who_may_come_and_where_to_go(render: Render) -> None:
@@ -500,6 +640,26 @@ def test_the_network_policy_names_who_may_come_and_where_to_go(render: Render) -
         "networkPolicy.webFrom[0].podSelector.matchLabels.app=nginx", "networkPolicy.egress[0].ports[0].port=443",
     )  # fmt: skip
     operator, web = (named(objects, "NetworkPolicy", name)["spec"] for name in ("holdfast", "holdfast-web"))
-    assert operator["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
-    assert web["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "nginx"}}}]
+    assert operator["ingress"][1]["from"] == [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]
+    assert web["ingress"][0]["from"] == [{"podSelector": {"matchLabels": {"app": "nginx"}}}, TEST_PODS]
     assert (operator["policyTypes"], operator["egress"]) == (["Ingress", "Egress"], [{"ports": [{"port": 443}]}])
+
+
+# --- helm test --------------------------------------------------------------------------------------------------------
+
+
+def test_helm_test_asks_operator_and_web_without_a_token(program: Path) -> None:
+    settings = ("--set", "web.enabled=true,networkPolicy.enabled=true")
+    objects = objects_in(helm(program, "template", "holdfast", str(CHART), *settings))
+    [pod] = of_kind(objects, "Pod")
+    [container] = pod["spec"]["containers"]
+    assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert pod["metadata"]["labels"] == TEST_LABELS
+    assert pod["spec"]["automountServiceAccountToken"] is False
+    assert container["image"] == "holdfast:0.1.0"
+    asked = [word for word in container["command"] if word.startswith("http://")]
+    services = {one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in of_kind(objects, "Service")}
+    for url in asked:
+        host, _, port = url.removeprefix("http://").removesuffix("/healthz").partition(":")
+        assert services[host] == int(port)
+    assert len(asked) == 2

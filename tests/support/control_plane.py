@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLContext, create_default_context
@@ -38,6 +39,34 @@ PATHS: Mapping[str, str] = {
     "job": "apis/batch/v1/namespaces/{}/jobs",
 }
 """Where the API server keeps what tests look at again and again: a kubectl for each look costs more than all else."""
+AUDIT = {
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "Metadata", "users": [OPERATOR]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request of a service account, or of the operator, that the API server has answered."""
+
+    user: str
+    verb: str
+    group: str
+    resource: str
+    """With its subresource, as in a Role."""
+    namespace: str
+    name: str
+    code: int
+
+    @property
+    def writes(self) -> bool:
+        return self.verb not in ("get", "list", "watch")
 
 
 class ControlPlane:
@@ -52,6 +81,7 @@ class ControlPlane:
         self._tokens = {"admin": secrets.token_hex(16), OPERATOR: secrets.token_hex(16)}
         self._etcd_port, self._peer_port, self._api_port = free_ports(3)
         self._processes: list[Process] = []
+        self._audit = folder / "audit.log"
         self.kubeconfig = folder / "admin.kubeconfig"
         self.operator_kubeconfig = folder / "operator.kubeconfig"
 
@@ -103,6 +133,18 @@ class ControlPlane:
                 return {}
             raise
 
+    def asked(self, *users: str) -> list[Asked]:
+        """All that these users have asked for, in the order of the answers."""
+        found = []
+        for line in self._audit.read_text().splitlines():
+            event = json.loads(line)
+            about = event.get("objectRef")
+            if about and event["user"]["username"] in users:
+                resource = "/".join(filter(None, (about["resource"], about.get("subresource"))))
+                where = (about.get("apiGroup", ""), resource, about.get("namespace", ""), about.get("name", ""))
+                found.append(Asked(event["user"]["username"], event["verb"], *where, event["responseStatus"]["code"]))
+        return found
+
     def _write_keys(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         private = key.private_bytes(
@@ -114,6 +156,7 @@ class ControlPlane:
         (self._folder / "accounts.key").write_bytes(private)
         (self._folder / "accounts.pub").write_bytes(public)
         admin, operator = self._tokens["admin"], self._tokens[OPERATOR]
+        (self._folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
         lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n'
         (self._folder / "tokens.csv").write_text(lines)
 
@@ -152,6 +195,10 @@ class ControlPlane:
             f"--etcd-servers=http://127.0.0.1:{self._etcd_port}",
             f"--token-auth-file={self._folder / 'tokens.csv'}",
             "--authorization-mode=RBAC",
+            # It asks for rights of its own of whoever makes an object that another owns.
+            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
+            f"--audit-policy-file={self._folder / 'audit.yaml'}",
+            f"--audit-log-path={self._audit}",
             "--service-cluster-ip-range=10.97.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._folder / 'accounts.pub'}",
@@ -207,9 +254,9 @@ class ControlPlane:
     def _trust(self) -> SSLContext:
         return create_default_context(cafile=str(self._folder / "certs" / "apiserver.crt"))
 
-    def render(self, chart: Path, template: str, *settings: str) -> str:
+    def render(self, chart: Path, template: str, *settings: str, namespace: str = "default") -> str:
         """One template of a chart, as Helm would install it with these ``name=value``."""
-        words = ["template", "holdfast", str(chart), "--show-only", template]
+        words = ["template", "holdfast", str(chart), "--show-only", template, "--namespace", namespace]
         words += [word for setting in settings for word in ("--set", setting)]
         done = subprocess.run([str(self._bin / "helm"), *words], capture_output=True, text=True, timeout=60)
         if done.returncode:

@@ -50,6 +50,13 @@ class OperatorProcess:
     def kill(self) -> None:
         self._end(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """It does nothing, and does not know, until ``wake``."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
     def stop(self) -> int | None:
         """End it as a node does; its exit status."""
         return self._end(signal.SIGTERM)

@@ -31,20 +31,28 @@ class Answer:
 
 class WebProcess:
     """It takes tokens for AUDIENCE. ``chart``: values beside ``web.enabled``, as ``name=value``; ``settings``: of the
-    process, such as ``trusted_proxies``."""
+    process, such as ``trusted_proxies``; ``release``: the namespace that it is installed in."""
 
-    def __init__(self, plane: ControlPlane, folder: Path, *chart: str, **settings: str) -> None:
+    def __init__(
+        self, plane: ControlPlane, folder: Path, *chart: str, release: str = "default", **settings: str
+    ) -> None:
         self._plane, self._folder, self._chart, self._settings = plane, folder, chart, settings
+        self._release = release
+        self.account = f"system:serviceaccount:{release}:holdfast-web"
         (self.port,) = free_ports(1)
         self.log = folder / "log"
+        self.rendered = ""
+        """The chart's manifests of it."""
         self._process: Process | None = None
 
     def start(self) -> None:
         """It answers when this returns."""
         values = ("web.enabled=true", f"web.audiences={{{AUDIENCE}}}", *self._chart)
-        rendered = self._plane.render(ROOT / "charts" / "holdfast", "templates/web.yaml", *values)
-        self._plane.kubectl("apply", "-f", "-", stdin=rendered)
-        token = self._plane.kubectl("create", "token", "holdfast-web").strip()
+        self.rendered = self._plane.render(
+            ROOT / "charts" / "holdfast", "templates/web.yaml", *values, namespace=self._release
+        )
+        self._plane.kubectl("apply", "-f", "-", stdin=self.rendered)
+        token = self._plane.kubectl("--namespace", self._release, "create", "token", "holdfast-web").strip()
         self._plane.write_kubeconfig(self._folder / "kubeconfig", token)
         variables = {
             "KUBECONFIG": str(self._folder / "kubeconfig"),

@@ -46,3 +46,20 @@ app.kubernetes.io/name: holdfast
 app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/component: web
 {{- end -}}
+
+{{/* For all pods of a test, which no Service and no Deployment may take for their own. */}}
+{{- define "holdfast.testLabels" -}}
+app.kubernetes.io/name: holdfast
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end -}}
+
+{{/* The release's own namespace by a variable, so that whatever moves the manifests elsewhere need not know of this. */}}
+{{- define "holdfast.watched" -}}
+{{- $own := .Release.Namespace -}}
+{{- $names := list -}}
+{{- range .Values.watchNamespaces }}
+{{- $names = append $names (ternary "$(HOLDFAST_NAMESPACE)" . (eq . $own)) -}}
+{{- end }}
+{{- join "," $names -}}
+{{- end -}}

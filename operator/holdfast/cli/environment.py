@@ -12,7 +12,8 @@ def settings_error(error: ValidationError) -> InvalidSpec:
     """Which variable is wrong, without its value."""
     first = error.errors(include_input=False, include_url=False)[0]
     name = "_".join(str(part) for part in first["loc"]).upper()
-    return InvalidSpec(f"HOLDFAST_{name}: {first['msg']}.", hint="Set the variable.")
+    variable = f"HOLDFAST_{name}: " if name else ""  # where two variables do not fit, the words name them
+    return InvalidSpec(f"{variable}{first['msg']}.", hint="Set the variable.")
 
 
 def start_logging(level: str) -> None:

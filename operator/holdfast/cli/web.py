@@ -9,8 +9,8 @@ from holdfast.cli.environment import settings_error, start_logging
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.mirror import KubeMirror
-from holdfast.kube.reviewer import KubeReviewer
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN
+from holdfast.kube.reviewer import KubeReviewer, NamespacedReviewer
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Reviewer
 from holdfast.services.know_viewers import KnownViewers
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
@@ -29,10 +29,13 @@ def run_web() -> None:
         raise settings_error(error) from None
     start_logging(settings.log_level)
     connection = Connection.from_environment()
-    mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN))
+    mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN), settings.watch_namespaces)
     mirror.start()
-    reviewer = KnownViewers(KubeReviewer(connection, settings.audiences), time.monotonic)
+    reviewer: Reviewer = KubeReviewer(connection, settings.audiences)
+    if settings.watch_namespaces:
+        reviewer = NamespacedReviewer(connection, settings.watch_namespaces)
+    known = KnownViewers(reviewer, time.monotonic)
     bell = Bell()
     sessions = Sessions(read_key(settings.session_key_file), timedelta(seconds=settings.session_seconds), now)
-    app = create_app(mirror, reviewer, KubeCluster(connection), Audit(now), sessions, now, bell)
+    app = create_app(mirror, known, KubeCluster(connection), Audit(now), sessions, now, bell)
     serve(app, settings.port, settings.trusted_proxies, bell.close)

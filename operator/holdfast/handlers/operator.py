@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import signal
 import socket
 from collections.abc import Sequence
+from threading import Event
 from typing import Any, cast
 
 import kopf
@@ -38,22 +40,24 @@ OWNED = {
 OURS = f"{MANAGED_BY}=holdfast,{POLICY_LABEL}"
 
 
-def build_registry(reconciler: Reconciler) -> kopf.OperatorRegistry:
+def build_registry(reconciler: Reconciler, stop: Event) -> kopf.OperatorRegistry:
     """All handlers, bound to one reconciler."""
     registry = kopf.OperatorRegistry()
-    _register_activities(registry, reconciler)
+    _register_activities(registry, reconciler, stop)
     _register_resources(registry, reconciler)
     _register_owned(registry, reconciler)
     return registry
 
 
-def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
+def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler, stop: Event) -> None:
     task: asyncio.Task[None] | None = None
 
     @kopf.on.startup(registry=registry, id="start")
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         nonlocal task
         configure(settings)
+        if stop.is_set():  # from here on Kopf hears signals itself
+            signal.raise_signal(signal.SIGTERM)
         task = asyncio.create_task(reconciler.run(), name="reconciler")
 
     @kopf.on.login(registry=registry, id="login")
@@ -61,7 +65,7 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
         return kopf.login_with_service_account(**arguments) or kopf.login_via_client(**arguments)
 
     @kopf.on.cleanup(registry=registry, id="stop")
-    async def stop(**_: Any) -> None:
+    async def end(**_: Any) -> None:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -191,17 +195,17 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.chunk_size = 100
     settings.queueing.idle_timeout = 0.5
     settings.execution.max_workers = 32
-    settings.posting.level = logging.WARNING
+    settings.posting.enabled = False
     settings.scanning.disabled = True
     for group, plural in (*OWNED, ("batch", "jobs"), ("", "pods")):
         settings.watching.label_selectors[group, plural] = OURS
 
 
-def run(reconciler: Reconciler, *, namespaces: Sequence[str], liveness_port: int) -> None:
-    """Watch until a signal ends it."""
+def run(reconciler: Reconciler, *, namespaces: Sequence[str], liveness_port: int, stop: Event) -> None:
+    """Watch until a signal ends it. ``stop``: whether one came before."""
     _log.info("Watching %s.", ", ".join(namespaces) or "all namespaces")
     kopf.run(
-        registry=build_registry(reconciler),
+        registry=build_registry(reconciler, stop),
         standalone=True,
         # Kopf's own default looks up the user's name, which a container's user does not have.
         identity=cast("Any", socket.gethostname()),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from kubernetes import client, config
 from kubernetes.config.config_exception import ConfigException
 
 from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, NotAuthorized
+from holdfast.ports import Fence
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
@@ -18,7 +20,7 @@ _GONE = {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
 
 
 class Refused(Exception):
-    """The API server answered, and the answer is no: 404, 409, 410."""
+    """The API server answered, and the answer is no: 404, 409, 410; 401 about the token of somebody else."""
 
     def __init__(self, status: int, reason: str) -> None:
         super().__init__(reason)
@@ -35,17 +37,32 @@ class Refused(Exception):
 
 
 class Connection:
-    """The Kubernetes client, reduced to requests with JSON bodies."""
+    """The Kubernetes client, reduced to requests with JSON bodies.
+
+    ``fence``: what each request that changes something must pass. A process may be frozen between that and the sending.
+    So what goes out then is harmless: a status or a deletion names what it was judged by, a new object has a name that
+    the leader gives it too, and what is applied by force the leader sees and puts right.
+    """
 
     def __init__(
-        self, api: client.ApiClient, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        self,
+        api: client.ApiClient,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        fence: Fence | None = None,
     ) -> None:
         self._api = api
         self._timeout = (connect_seconds, read_seconds)
+        self._fence = fence
 
     @classmethod
     def from_environment(
-        cls, *, connect_seconds: float = CONNECT_SECONDS, read_seconds: float = READ_SECONDS
+        cls,
+        *,
+        connect_seconds: float = CONNECT_SECONDS,
+        read_seconds: float = READ_SECONDS,
+        fence: Fence | None = None,
     ) -> "Connection":
         """With the service account of the pod we run in, else with the user's kubeconfig."""
         configuration = client.Configuration()
@@ -62,7 +79,9 @@ class Connection:
                     "No Kubernetes cluster is configured.",
                     hint="Run in a pod with a service account, or set KUBECONFIG.",
                 ) from error
-        return cls(client.ApiClient(configuration), connect_seconds=connect_seconds, read_seconds=read_seconds)
+        return cls(
+            client.ApiClient(configuration), connect_seconds=connect_seconds, read_seconds=read_seconds, fence=fence
+        )
 
     def request(
         self,
@@ -73,13 +92,24 @@ class Connection:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        token: str | None = None,
     ) -> Any:
-        """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours."""
+        """Given a path, return the JSON of a good answer. Raises Refused, or an error of ours.
+
+        ``token``: that of somebody else, in whose name to ask. Refused with 401 if it is none.
+        """
         headers = {"Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
             # The client encodes what is JSON by its name, and takes anything else as it is.
             body = body if content_type.endswith("json") else json.dumps(body)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        with self._fence.act() if self._fence is not None and method != "GET" else nullcontext():
+            return self._send(method, path, query, body, headers)
+
+    def _send(self, method: str, path: str, query: Mapping[str, str] | None, body: Any, headers: dict[str, str]) -> Any:
+        own = "Authorization" not in headers
         try:
             parameters = self._api.param_serialize(
                 method,
@@ -87,12 +117,14 @@ class Connection:
                 query_params=list((query or {}).items()),
                 header_params=headers,
                 body=body,
-                auth_settings=["BearerToken"],
+                auth_settings=["BearerToken"] if own else [],
             )
             response = self._api.call_api(*parameters, _request_timeout=self._timeout)
             data: bytes = response.read()  # type: ignore[no-untyped-call]
         except (urllib3.exceptions.HTTPError, client.ApiException, OSError) as error:
             raise ClusterUnavailable(f"The Kubernetes API does not answer ({type(error).__name__}).") from error
+        if response.status == HTTPStatus.UNAUTHORIZED and not own:
+            raise Refused(response.status, "Unauthorized")
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise _translate(response.status, data)
         return json.loads(data) if data else {}

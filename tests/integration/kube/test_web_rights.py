@@ -1,0 +1,90 @@
+"""``holdfast web`` with rights in the whole cluster, and with rights in one namespace only: all works, none is left."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.kube.conftest import Namespace, token_of
+from tests.integration.kube.test_resources import policy
+from tests.integration.kube.test_rights import rights_of, used
+from tests.integration.kube.test_web import BACKUP, is_problem, seen
+from tests.support.control_plane import ControlPlane
+from tests.support.helm import objects_in
+from tests.support.web_process import WebProcess
+
+API = "--duration=10m"
+"""A token for the Kubernetes API itself: it has no audience of ours."""
+
+
+@pytest.fixture
+def inside(here: Namespace, control_plane: ControlPlane, tmp_path: Path) -> Iterator[WebProcess]:
+    """One with rights in this namespace only."""
+    chart = (f"watchNamespaces={{{here.name}}}", "web.audiences=null")
+    settings = {"audiences": "", "watch_namespaces": here.name}
+    process = WebProcess(control_plane, tmp_path, *chart, release=here.name, **settings)
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
+
+
+def person(here: Namespace, name: str, *verbs: str) -> None:
+    here.kubectl("create", "serviceaccount", name)
+    if verbs:
+        kinds = "--resource=backuppolicies.holdfast.dev,backupruns.holdfast.dev,restoreruns.holdfast.dev"
+        here.kubectl("create", "role", name, f"--verb={','.join(verbs)}", kinds)
+        here.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={here.name}:{name}")
+
+
+def test_in_one_namespace_each_right_is_enough_and_needed(
+    here: Namespace, control_plane: ControlPlane, inside: WebProcess
+) -> None:
+    person(here, "backer", "get", "list", "create")
+    here.apply(policy())
+    token = token_of(here, "backer", API)
+    seen(here, inside, token, "/api/policies", 1)
+    assert inside.get(f"{BACKUP}?policy=shop&namespace={here.name}", token, "POST").status == 202
+    [role] = [body for body in objects_in(inside.rendered) if body["kind"] == "Role"]
+    asked = control_plane.asked(inside.account)
+    assert {one.namespace for one in asked} == {here.name}, "nothing outside is even asked for"
+    assert used(asked) == rights_of(role)
+
+
+def test_in_the_whole_cluster_each_right_is_enough_and_needed(
+    here: Namespace, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    person(here, "backer", "get", "list", "create")
+    here.apply(policy())
+    web = WebProcess(control_plane, tmp_path, release=here.name)
+    try:
+        web.start()
+        token = token_of(here, "backer")
+        seen(here, web, token, f"/api/policies?namespace={here.name}", 1)
+        assert web.get(f"{BACKUP}?policy=shop&namespace={here.name}", token, "POST").status == 202
+    finally:
+        web.stop()
+    [role] = [body for body in objects_in(web.rendered) if body["kind"] == "ClusterRole"]
+    assert used(control_plane.asked(web.account)) == rights_of(role)
+
+
+def test_in_one_namespace_each_sees_what_the_cluster_lets_them(
+    here: Namespace, inside: WebProcess, control_plane: ControlPlane
+) -> None:
+    other = Namespace(control_plane, f"{here.name}-other")
+    control_plane.kubectl("create", "namespace", other.name)
+    person(here, "viewer", "get", "list")
+    person(here, "stranger")
+    account = f"--serviceaccount={here.name}:viewer"
+    other.kubectl("create", "rolebinding", "viewer", "--clusterrole=default:holdfast:view", account)
+    here.apply(policy())
+    other.apply(policy("elsewhere"))
+    viewer, stranger = token_of(here, "viewer", API), token_of(here, "stranger", API)
+    assert [one["name"] for one in seen(here, inside, viewer, "/api/policies", 1)] == ["shop"]
+    assert is_problem(inside.get("/api/policies", stranger), 403)
+    assert is_problem(inside.get(f"/api/policies?namespace={other.name}", viewer), 403), "it is not looked after here"
+    assert is_problem(inside.get(f"{BACKUP}?policy=shop&namespace={here.name}", viewer, "POST"), 403)
+    head, body, signature = viewer.split(".")
+    for token in ("made-up", "x" * 20_000, f"{head}.{body}.{signature[::-1]}", token_of(here, "viewer")):
+        assert is_problem(inside.get("/api/policies", token), 401)
