@@ -33,7 +33,8 @@ from holdfast.resources.queue import CATCHING_UP
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupRequest
 from holdfast.services.find_policy import find_policy
 from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
