@@ -7,7 +7,9 @@ far the clock moves. After each step, every committed backup must have all of it
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from threading import Semaphore, Thread, current_thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from holdfast.domain.consistency import ConsistencyLevel
+from holdfast.domain.consistency import Consistency, ConsistencyLevel
 from holdfast.errors import HoldfastError
 from holdfast.repository.chunker import Chunker
 from holdfast.repository.collection_writer import CollectionWriter
@@ -25,6 +27,11 @@ from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.repository import MANIFESTS, Repository
 from holdfast.repository.segment_writer import SegmentWriter
+from holdfast.repository.shared_plan import Part, PlannedCollection, ReadSegment, SharedPlan
+from holdfast.repository.shared_work import SHARED, SharedWork
+from holdfast.services.backup_request import BackupRequest
+from holdfast.services.finish_together import finish
+from holdfast.services.plan_together import Layout
 from holdfast.services.verify import verify
 from holdfast.stores.memory import MemoryStore
 
@@ -33,6 +40,9 @@ STATES = [[encode({"_id": n, "v": version}) for n in range(12) if (n + version) 
 
 class Crash(BaseException):
     """The process dies here."""
+
+
+SILENT: Any = SimpleNamespace(phase=lambda *_: None, advance=lambda *_: None, warn=lambda *_: None)
 
 
 class Inline(Executor):
@@ -125,11 +135,19 @@ class Interleavings(RuleBasedStateMachine):
         self.running.append(actor)
         return actor
 
+    def to_the_end(self, actor: Actor) -> None:
+        while not actor.done:
+            actor.step()
+
     @rule(target=actors, version=st.sampled_from(range(len(STATES))))
     def backup(self, version: int) -> Actor:
         self.backups += 1
         backup_id = f"2026-{self.backups:04d}"
         return self.start(lambda: self.back_up(backup_id, version))
+
+    @rule(target=actors, version=st.sampled_from(range(len(STATES))), backup=st.integers(1, 3))
+    def pod_of_a_shared_backup(self, version: int, backup: int) -> Actor:
+        return self.start(lambda: self.share(f"2026-shared-{backup}", version))
 
     @rule(target=actors, forget=st.integers(0, 2))
     def prune(self, forget: int) -> Actor:
@@ -154,7 +172,7 @@ class Interleavings(RuleBasedStateMachine):
         actor.crash()
         return multiple()
 
-    @rule(minutes=st.sampled_from([1, 40, 90]))
+    @rule(minutes=st.sampled_from([1, 40, 90, 1500]))
     def time_passes(self, minutes: int) -> None:
         self.now += timedelta(minutes=minutes)
 
@@ -209,6 +227,45 @@ class Interleavings(RuleBasedStateMachine):
         )
         repository.commit(manifest, lock)
         lock.release()
+
+    def share(self, backup_id: str, version: int) -> None:
+        """What one of several pods does, whoever the others are: what is missing, and perhaps the end."""
+        repository = self.repository()
+        lock = Lock(self.store, lambda: self.now, LockKind.SHARED, "share")
+        lock.acquire()
+        work = SharedWork(repository, backup_id)
+        plan = work.newest_plan() or work.propose(self.plan(backup_id, version))
+        states = STATES[int(plan.server.version)]
+        for number, keys in enumerate(plan.collections[0].ranges):
+            if work.committed():
+                break
+            if not work.has_part(plan, number):
+                chunker = Chunker(minimum=60, maximum=120, spacing=60)
+                segment = SegmentWriter(repository, Inline(), namespace="db.c", known={}, chunker=chunker)
+                segment.add(states[:4] if keys.lower is None else states[4:])
+                part = Part({number: ReadSegment(keys, segment.finish())})
+                work.add(plan, number, part, lock)
+        if not work.committed():
+            request = BackupRequest(backup_id, None, (), (), Consistency.NONE, self.now)
+            source: Any = SimpleNamespace(catalogue=lambda: [collection.info for collection in plan.collections])
+            layout = Layout((0, 0), (1, 1), (1, 1), (range(1), range(1, 2)), {})
+            finish(request, plan, layout, work, lock, source, repository, SILENT, lambda: self.now)
+        lock.release()
+
+    def plan(self, backup_id: str, version: int) -> SharedPlan:
+        return SharedPlan(
+            number=1,
+            token=token_hex(8),
+            backup_id=backup_id,
+            created=self.now,
+            database="db",
+            server=ServerRecord(version=str(version), topology="standalone"),
+            collections=(
+                PlannedCollection(
+                    record=CollectionRecord(name="c", type="collection"), segments=2, starts=(STATES[version][4],)
+                ),
+            ),
+        )
 
     def sweep(self, forget: int) -> None:
         repository = self.repository()
@@ -271,3 +328,40 @@ def test_a_backup_overtaken_by_a_sweep_at_any_of_its_points_commits_whole_or_not
         if overtaken:
             return
         sweeper_steps += 1
+
+
+def steps_of_a_whole_share() -> int:
+    bench = Interleavings()
+    actor = bench.start(lambda: bench.share("whole", 1))
+    steps = 0
+    while not actor.done:
+        actor.step()
+        steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("wakes", ["before the others come", "after them"])
+@pytest.mark.parametrize("pause", [LEASE + MARGIN + timedelta(minutes=1), timedelta(days=2)], ids=["hours", "days"])
+@pytest.mark.parametrize("frozen_after", range(1, steps_of_a_whole_share()))
+def test_a_pod_that_is_taken_for_dead_at_any_point_does_no_harm_to_the_others(
+    frozen_after: int, pause: timedelta, wakes: str
+) -> None:
+    bench = Interleavings()
+    frozen = bench.start(lambda: bench.share("shared", 1))
+    for _ in range(frozen_after):
+        frozen.step()
+    bench.now += pause
+    bench.to_the_end(bench.start(lambda: bench.sweep(0)))
+    actors = [frozen, bench.start(lambda: bench.share("shared", 2))]
+    for actor in actors if wakes.startswith("before") else reversed(actors):
+        bench.to_the_end(actor)
+        bench.every_committed_backup_can_be_restored()
+    assert bench.repository().backup_ids() == ["shared"]
+
+
+def test_what_pods_left_behind_goes_with_a_sweep_once_their_backup_is_there() -> None:
+    bench = Interleavings()
+    bench.to_the_end(bench.start(lambda: bench.share("shared", 1)))
+    bench.store.create(f"{SHARED}shared/token/parts/000000", b"late")
+    bench.to_the_end(bench.start(lambda: bench.sweep(0)))
+    assert list(bench.store.keys(SHARED)) == []

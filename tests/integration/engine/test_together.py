@@ -1,21 +1,20 @@
 """Several pods take one backup together: it is the same backup as that of one pod, whoever dies meanwhile."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from secrets import token_hex
 from threading import Event
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from pymongo.database import Database
 
 from holdfast.domain.consistency import Consistency
 from holdfast.domain.teamwork import Patience
-from holdfast.errors import SnapshotLost
-from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, KeyRange, Member, Source
+from holdfast.ports import Member, Source
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.repository.shared_work import SHARED
