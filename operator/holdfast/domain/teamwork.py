@@ -21,7 +21,7 @@ class Patience:
     plan: timedelta = timedelta(minutes=5)
     """For a plan; each index so much longer than the one before, so that not all make one at once."""
     stall: timedelta = timedelta(minutes=1)
-    """For news of any portion."""
+    """For news of a portion that another one has read."""
     finish: timedelta = timedelta(minutes=2)
     """For the manifest, once all parts are there."""
     look: timedelta = timedelta(seconds=2)
@@ -54,14 +54,19 @@ class Teamwork:
         self._own_counts = frozenset(count for count, portion in counts.items() if portion in self._own)
         self._others = others(sizes, index, of)
         self._shares = [frozenset(share(sizes, (index + step) % of, of)) for step in range(1, of)]
-        self._news: tuple[Collection[int], Collection[int]] = ((), ())
+        self._mine: set[int] = set()
+        self._news: tuple[Collection[int], Collection[int]] | None = None
         self._heard: datetime | None = None
 
     def next(self, parts: frozenset[int], counts: frozenset[int], now: datetime, *, after_work: bool) -> Turn:
         """Given which parts and counts are there. ``after_work``: this pod has just done something, or just come."""
-        if after_work or self._heard is None or (parts, counts) != self._news:
-            self._news, self._heard = (parts, counts), now
-        silence = now - self._heard
+        if self._heard is None or (parts - self._mine, counts) != self._news:
+            self._news, self._heard = (parts - self._mine, counts), now
+        turn = self._turn(parts, counts, now - self._heard, after_work=after_work)
+        self._mine.update(turn.portions)
+        return turn
+
+    def _turn(self, parts: frozenset[int], counts: frozenset[int], silence: timedelta, *, after_work: bool) -> Turn:
         missing, uncounted = self._all - parts, self._counts - counts
         if not missing and not uncounted:
             # Who brings the last part finishes; the others only if nothing is heard of that one.

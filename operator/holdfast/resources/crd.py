@@ -109,8 +109,8 @@ def backup_policies() -> Schema:
     together_rule = {
         "rule": "!has(self.spec.job) || !has(self.spec.job.parallelism) || self.spec.job.parallelism == 1 || "
         f"(size(self.metadata.name) <= {TOGETHER_NAME_LIMIT} && !self.metadata.name.contains('.'))",
-        "message": f"with job.parallelism, the name of a BackupPolicy has at most {TOGETHER_NAME_LIMIT} characters and no "
-        "dot, because the hosts of its pods take it",
+        "message": f"with job.parallelism, the name of a BackupPolicy has at most {TOGETHER_NAME_LIMIT} characters "
+        "and no dot, because the hosts of its pods take it",
     }
     return _crd(
         kind="BackupPolicy",
