@@ -101,4 +101,6 @@ def _value(variable: dict[str, Any], pod: dict[str, Any]) -> str:
     path = variable["valueFrom"]["fieldRef"]["fieldPath"]
     if path.startswith("metadata.labels["):
         return str(pod["metadata"]["labels"][path.partition("'")[2].rstrip("']")])
+    if path.startswith("metadata.annotations["):
+        return str(pod["metadata"]["annotations"][path.partition("'")[2].rstrip("']")])
     return str(pod["metadata"][path.removeprefix("metadata.")])
