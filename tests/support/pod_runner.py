@@ -37,13 +37,15 @@ class RunningPod:
         assert "Traceback" not in output, output
         code = self.process.returncode
         message = self.termination_log.read_text() if self.termination_log.exists() else ""
-        state = {"terminated": {"exitCode": code, "message": message}}
-        container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
-        status = {"status": {"phase": "Failed" if code else "Succeeded", "containerStatuses": [container]}}
-        patch = f"--patch={json.dumps(status)}"
-        arguments = ("patch", "pod", self.name, "--subresource=status", "--type=merge", patch)
-        self.plane.kubectl("--namespace", self.namespace, *arguments, check=False)
+        self.tell("Failed" if code else "Succeeded", {"terminated": {"exitCode": code, "message": message}})
         return code
+
+    def tell(self, phase: str, state: dict[str, Any]) -> None:
+        """Say to the API server what the kubelet would."""
+        container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+        patch = json.dumps({"status": {"phase": phase, "containerStatuses": [container]}})
+        arguments = ("patch", "pod", self.name, "--subresource=status", "--type=merge", f"--patch={patch}")
+        self.plane.kubectl("--namespace", self.namespace, *arguments, check=False)
 
 
 class PodRunner:
@@ -80,7 +82,9 @@ class PodRunner:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return RunningPod(self._plane, namespace, name, process, log)
+        running = RunningPod(self._plane, namespace, name, process, log)
+        running.tell("Running", {"running": {}})
+        return running
 
     def _mount(self, namespace: str, secret: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True)

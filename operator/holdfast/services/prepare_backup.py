@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from holdfast.domain.consistency import Consistency
 from holdfast.domain.selection import select
+from holdfast.domain.sharded import HINT, WHAT_IT_WOULD_NEED
 from holdfast.domain.snapshot_window import measured_rate, seconds_needed
 from holdfast.errors import InvalidSpec, StoreFull
 from holdfast.ports import Estimate, Progress, ServerInfo, Source
@@ -29,8 +30,9 @@ def server_of(source: Source) -> ServerInfo:
     server = source.server()
     if server.topology == "sharded":
         raise InvalidSpec(
-            "The source is a sharded cluster (a mongos answered); Holdfast backs up replica sets and standalones.",
-            hint="Point the URI at a replica set.",
+            "The source is a sharded cluster (a mongos answered); Holdfast backs up replica sets and standalones. "
+            f"{WHAT_IT_WOULD_NEED}",
+            hint=HINT,
         )
     return server
 
