@@ -51,7 +51,7 @@ def _answer(command: dict[str, Any]) -> dict[str, Any]:
         return {**_HELLO, "ok": 1}
     if name == "buildInfo":
         return {"version": "7.0.5", "versionArray": [7, 0, 5, 0], "ok": 1}
-    if name in ("ping", "endSessions"):
+    if name in ("ping", "endSessions", "dbStats"):
         return {"ok": 1}
     if name in ("listCollections", "find"):
         return {"cursor": {"id": Int64(0), "ns": "shop.nothing", "firstBatch": []}, "ok": 1}
