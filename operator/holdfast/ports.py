@@ -454,8 +454,8 @@ class SourceProbe(Protocol):
     def probe(self, uri: str, *, origin: str, read_preference: str) -> str:
         """What answers, in words, such as ``Replica set rs0``. Takes five seconds at most, and reads no data.
 
-        InvalidUri, AuthenticationFailed, NotAuthorized or SourceUnavailable if it cannot be read. ``origin`` is where
-        the URI came from, for messages.
+        InvalidUri, InvalidSpec, AuthenticationFailed, NotAuthorized or SourceUnavailable if it cannot be read.
+        ``origin`` is where the URI came from, for messages.
         """
         ...
 

@@ -9,7 +9,9 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 from threading import Semaphore, Thread, current_thread
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from holdfast.domain.consistency import ConsistencyLevel
+from holdfast.domain.consistency import Consistency, ConsistencyLevel
 from holdfast.errors import HoldfastError, RepositoryBusy
 from holdfast.ports import Fate
 from holdfast.repository.chunker import Chunker
@@ -28,6 +30,11 @@ from holdfast.repository.locks import AFTERMATH, LEASE, MARGIN, Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.repository import MANIFESTS, Repository
 from holdfast.repository.segment_writer import SegmentWriter
+from holdfast.repository.shared_plan import Part, PlannedCollection, ReadSegment, SharedPlan
+from holdfast.repository.shared_work import SHARED, SharedWork
+from holdfast.services.backup_request import BackupRequest
+from holdfast.services.finish_together import finish
+from holdfast.services.plan_together import Layout
 from holdfast.services.verify import verify
 from holdfast.stores.memory import MemoryStore
 
@@ -36,6 +43,9 @@ STATES = [[encode({"_id": n, "v": version}) for n in range(12) if (n + version) 
 
 class Crash(BaseException):
     """The process dies here."""
+
+
+SILENT: Any = SimpleNamespace(phase=lambda *_: None, advance=lambda *_: None, warn=lambda *_: None)
 
 
 class Inline(Executor):
@@ -160,11 +170,19 @@ class Interleavings(RuleBasedStateMachine):
         self.running.append(actor)
         return actor
 
+    def to_the_end(self, actor: Actor) -> None:
+        while not actor.done:
+            actor.step()
+
     @rule(target=actors, version=st.sampled_from(range(len(STATES))))
     def backup(self, version: int) -> Actor:
         self.backups += 1
         backup_id = f"2026-{self.backups:04d}"
         return self.start(lambda: self.back_up(backup_id, version))
+
+    @rule(target=actors, version=st.sampled_from(range(len(STATES))), backup=st.integers(1, 3))
+    def pod_of_a_shared_backup(self, version: int, backup: int) -> Actor:
+        return self.start(lambda: self.share(f"2026-shared-{backup}", version))
 
     @rule(target=actors, forget=st.integers(0, 2))
     def prune(self, forget: int) -> Actor:
@@ -207,7 +225,7 @@ class Interleavings(RuleBasedStateMachine):
     def a_moment_passes(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
 
-    @rule(minutes=st.sampled_from([1, 40, 90]))
+    @rule(minutes=st.sampled_from([1, 40, 90, 1500]))
     def time_passes(self, minutes: int) -> None:
         self.late_requests_arrive()
         self.now += timedelta(minutes=minutes)
@@ -275,6 +293,44 @@ class Interleavings(RuleBasedStateMachine):
         lock.renew()
         repository.commit(manifest, lock)
         lock.release()
+
+    def share(self, backup_id: str, version: int) -> None:
+        """What one of several pods does, whoever the others are: what is missing, and perhaps the end."""
+        repository = self.repository()
+        lock = self.locked(LockKind.SHARED)
+        work = SharedWork(repository, backup_id)
+        plan = work.newest_plan() or work.propose(self.plan(backup_id, version))
+        states = STATES[int(plan.server.version)]
+        for number, keys in enumerate(plan.collections[0].ranges):
+            if work.committed():
+                break
+            if not work.has_part(plan, number):
+                chunker = Chunker(minimum=60, maximum=120, spacing=60)
+                segment = SegmentWriter(repository, Inline(), namespace="db.c", known={}, chunker=chunker)
+                segment.add(states[:4] if keys.lower is None else states[4:])
+                part = Part({number: ReadSegment(keys, segment.finish())})
+                work.add(plan, number, part, lock)
+        if not work.committed():
+            request = BackupRequest(backup_id, None, (), (), Consistency.NONE, self.now)
+            source: Any = SimpleNamespace(catalogue=lambda: [collection.info for collection in plan.collections])
+            layout = Layout((0, 0), (1, 1), (1, 1), (range(1), range(1, 2)), {})
+            finish(request, plan, layout, work, lock, source, repository, SILENT, lambda: self.now)
+        lock.release()
+
+    def plan(self, backup_id: str, version: int) -> SharedPlan:
+        return SharedPlan(
+            number=1,
+            token=token_hex(8),
+            backup_id=backup_id,
+            created=self.now,
+            database="db",
+            server=ServerRecord(version=str(version), topology="standalone"),
+            collections=(
+                PlannedCollection(
+                    record=CollectionRecord(name="c", type="collection"), segments=2, starts=(STATES[version][4],)
+                ),
+            ),
+        )
 
     def sweep(self, forget: int) -> None:
         repository = self.repository()
@@ -355,24 +411,18 @@ def test_a_backup_overtaken_by_a_sweep_at_any_of_its_points_commits_whole_or_not
         sweeper_steps += 1
 
 
-def run_to_the_end(bench: Interleavings, work: Callable[[], object]) -> None:
-    actor = bench.start(work)
-    while not actor.done:
-        actor.step()
-
-
 def test_a_sweep_that_is_killed_at_any_point_harms_no_later_backup_and_is_not_waited_for_long() -> None:
     steps = 0
     while True:
         bench = Interleavings()
-        run_to_the_end(bench, lambda: bench.back_up("first", 1))  # noqa: B023 (called in this turn only)
+        bench.to_the_end(bench.start(lambda: bench.back_up("first", 1)))  # noqa: B023 (called in this turn only)
         sweeper = bench.start(lambda: bench.sweep(1))  # noqa: B023
         for _ in range(steps):
             sweeper.step()
         if sweeper.done:
             return
         sweeper.crash_in_a_request(bench.late)
-        run_to_the_end(bench, lambda: bench.back_up("second", 1))  # noqa: B023
+        bench.to_the_end(bench.start(lambda: bench.back_up("second", 1)))  # noqa: B023
         bench.late_requests_arrive()
         bench.every_committed_backup_can_be_restored()
         # The clock was not moved yet: now nothing is under way any more, and the lock is in nobody's way.
@@ -394,3 +444,40 @@ def test_a_backup_that_is_killed_at_any_point_keeps_no_sweep_waiting(frozen_afte
     bench.lock_of(LockKind.EXCLUSIVE).acquire()
     bench.late_requests_arrive()
     bench.every_committed_backup_can_be_restored()
+
+
+def steps_of_a_whole_share() -> int:
+    bench = Interleavings()
+    actor = bench.start(lambda: bench.share("whole", 1))
+    steps = 0
+    while not actor.done:
+        actor.step()
+        steps += 1
+    return steps
+
+
+@pytest.mark.parametrize("wakes", ["before the others come", "after them"])
+@pytest.mark.parametrize("pause", [LEASE + MARGIN + timedelta(minutes=1), timedelta(days=2)], ids=["hours", "days"])
+@pytest.mark.parametrize("frozen_after", range(1, steps_of_a_whole_share()))
+def test_a_pod_that_is_taken_for_dead_at_any_point_does_no_harm_to_the_others(
+    frozen_after: int, pause: timedelta, wakes: str
+) -> None:
+    bench = Interleavings()
+    frozen = bench.start(lambda: bench.share("shared", 1))
+    for _ in range(frozen_after):
+        frozen.step()
+    bench.now += pause
+    bench.to_the_end(bench.start(lambda: bench.sweep(0)))
+    actors = [frozen, bench.start(lambda: bench.share("shared", 2))]
+    for actor in actors if wakes.startswith("before") else reversed(actors):
+        bench.to_the_end(actor)
+        bench.every_committed_backup_can_be_restored()
+    assert bench.repository().backup_ids() == ["shared"]
+
+
+def test_what_pods_left_behind_goes_with_a_sweep_once_their_backup_is_there() -> None:
+    bench = Interleavings()
+    bench.to_the_end(bench.start(lambda: bench.share("shared", 1)))
+    bench.store.create(f"{SHARED}shared/token/parts/000000", b"late")
+    bench.to_the_end(bench.start(lambda: bench.sweep(0)))
+    assert list(bench.store.keys(SHARED)) == []

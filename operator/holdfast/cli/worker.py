@@ -19,13 +19,14 @@ from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import Cluster, Source, Target
+from holdfast.ports import Cluster, Member, Source, Target
 from holdfast.processes import Processes
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
+from holdfast.services.back_up_together import Seat
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.pod_witness import PodWitness
 from holdfast.services.read_segment import SegmentCrew, segment_work
@@ -151,15 +152,23 @@ def _opener(settings: WorkerSettings, cluster: Cluster) -> Opener:
 
 def _work(settings: WorkerSettings, processes: Processes) -> WorkerResult:
     @contextlib.contextmanager
-    def engine(policy: BackupPolicy) -> Iterator[tuple[Source, Repository, SegmentCrew | None]]:
+    def engine(
+        policy: BackupPolicy, member: Member | None = None
+    ) -> Iterator[tuple[Source, Repository, SegmentCrew | None]]:
         opener = partial(open_for_policy, policy, mounts=Path(settings.mounts))
-        with opener(witness=_witness(settings, cluster)) as (source, repository):
+        with opener(member=member, witness=_witness(settings, cluster)) as (source, repository):
             yield source, repository, processes.crew(partial(segment_work, partial(opener, member=source.member), now))
 
     cluster = _cluster()
     stop = stop_on_signals()
     task = WorkerTask(
-        settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run, settings.waits_for_turn
+        settings.namespace,
+        settings.policy,
+        settings.job,
+        settings.job_uid,
+        settings.run,
+        settings.waits_for_turn,
+        Seat(settings.index, settings.parallelism),
     )
     worker = Worker(
         task,

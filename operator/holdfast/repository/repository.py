@@ -116,9 +116,16 @@ class Repository:
 
     def read_object(self, key: str) -> bytes:
         """What ``put_object`` stored. DamagedBackup if it is missing, or not what was stored."""
+        data = self.find_object(key)
+        if data is None:
+            raise DamagedBackup(f"{key} is missing from {self.store.address}.")
+        return data
+
+    def find_object(self, key: str) -> bytes | None:
+        """The same, or None if it is missing."""
         stored = self.store.read(key)
         if stored is None:
-            raise DamagedBackup(f"{key} is missing from {self.store.address}.")
+            return None
         return _decompress(self._cipher.open(key, stored), f"{key} in {self.store.address}")
 
     # --- manifests ------------------------------------------------------------------------------------------------

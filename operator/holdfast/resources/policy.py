@@ -12,7 +12,7 @@ from holdfast.resources.catalogue import CatalogueStatus
 from holdfast.resources.conditions import Condition
 from holdfast.resources.drill import LastDrill, VerificationSpec
 from holdfast.resources.health import Health, HealthSpec, Statistics
-from holdfast.resources.job import JobTemplate
+from holdfast.resources.job import MOST_PODS, JobTemplate
 from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
@@ -24,6 +24,9 @@ KIND = "BackupPolicy"
 
 NAME_LIMIT = 52
 """A CronJob takes the policy's name, and appends eleven characters for its Jobs."""
+
+TOGETHER_NAME_LIMIT = NAME_LIMIT - len(str(-(MOST_PODS - 1)))
+"""With several pods: each has its index behind that name."""
 
 Glob = Annotated[str, Field(min_length=1, max_length=255)]
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from holdfast.domain import sharded
 from holdfast.domain.privileges import BUCKETS, lacking
 from holdfast.domain.restoring import Existing, Strategy, choose_strategy, is_own, way_of
 from holdfast.domain.room import room_for
@@ -309,8 +310,8 @@ class _Planner:
             self._refuse(
                 InvalidSpec,
                 "The target is a sharded cluster (a mongos answered); Holdfast restores into replica sets and "
-                "standalones.",
-                "Point the URI at a replica set.",
+                f"standalones. {sharded.WHAT_IT_WOULD_NEED}",
+                sharded.HINT,
             )
         version, name = version_of(server.version), f"MongoDB {server.version}"
         compatibility = self._target.compatibility()

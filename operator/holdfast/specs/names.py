@@ -4,10 +4,14 @@ import re
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from holdfast.resources.job import MOST_PODS
 from holdfast.resources.run import RunReason
 
 NAME_LIMIT = 63
 """Of a Job's name and of a label's value."""
+
+INDEXED_NAME_LIMIT = NAME_LIMIT - len(str(-(MOST_PODS - 1)))
+"""Of an Indexed Job's name: its pods have the index behind it."""
 
 CRON_JOB_NAME_LIMIT = 52
 
@@ -20,6 +24,9 @@ RESTORE_ANNOTATION = "holdfast.dev/restore-run"
 """On the pods of a RestoreRun: its name, which may be too long for a label."""
 SETTLED_ANNOTATION = "holdfast.dev/settled"
 """On a failed Job: its run has been told, so a run that somebody deletes does not come back."""
+
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
+"""On the pods of an Indexed Job, by its controller."""
 
 RUN_ANNOTATION = "holdfast.dev/run"
 """On a Job that was not made for a run: the uid of its BackupRun. One that somebody deletes stays gone."""
@@ -69,8 +76,11 @@ def drill_database(policy_uid: str) -> str:
 
 
 def job_of_run(run: str) -> str:
-    """Name of the Job of a run that was made by hand. A Job's name becomes a label, which takes no dot at its ends."""
-    return fit(run)
+    """Name of the Job of a run that was made by hand. With an index behind it, it is the name of a host: one label."""
+    if "." not in run:
+        return fit(run, INDEXED_NAME_LIMIT)
+    digest = sha256(run.encode()).hexdigest()[:8]
+    return f"{run.replace('.', '-')[: INDEXED_NAME_LIMIT - 9].rstrip('-')}-{digest}"
 
 
 def job_of_restore(run: str) -> str:

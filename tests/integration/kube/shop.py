@@ -44,7 +44,10 @@ class Shop:
         self.clean = snapshot_of(database)
 
     def start(self, job: str) -> RunningPod:
-        return self._runner.start(self.here.name, pod_of(self.here, job).removeprefix("pod/"))
+        return self.start_pod(pod_of(self.here, job).removeprefix("pod/"))
+
+    def start_pod(self, name: str) -> RunningPod:
+        return self._runner.start(self.here.name, name)
 
     def back_up(self, name: str = "by-hand") -> str:
         """Take a backup; its id."""
