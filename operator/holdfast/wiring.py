@@ -105,10 +105,10 @@ def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
     return MongoTarget(client, database, origin=origin)
 
 
-def open_oplog(uri: str, *, origin: str) -> MongoOplog:
-    """The oplog of the server behind a URI, from one member. A call waits for new entries: no time-out of our own."""
-    selector = OneMember()
-    return MongoOplog(connect(uri, origin=origin, server_selector=selector), origin=origin)
+def open_oplog(uri: str, *, origin: str, read_preference: str | None = None) -> MongoOplog:
+    """The oplog of the server behind a URI, from one member."""
+    options: dict[str, Any] = {"readPreference": read_preference} if read_preference else {}
+    return MongoOplog(connect(uri, origin=origin, server_selector=OneMember(), **options), origin=origin)
 
 
 def open_replayer(uri: str, database: str, *, origin: str) -> MongoReplayer:
@@ -182,6 +182,20 @@ def open_for_policy(
         closing(repository_of(policy, mounts=mounts)) as repository,
     ):
         yield source, repository
+
+
+@contextmanager
+def open_for_archive(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[MongoOplog, Repository, str]]:
+    """The oplog of a policy's source, where its slices go, and the database that they are of."""
+    source = policy.spec.source
+    origin = _secret_origin(policy, source.uri_secret_ref)
+    uri = read_uri(mounts / SOURCE / URI_FILE, origin=origin)
+    name = _database(uri, source.database, origin)
+    with (
+        closing(open_oplog(uri, origin=origin, read_preference=source.read_preference)) as oplog,
+        closing(repository_of(policy, mounts=mounts)) as repository,
+    ):
+        yield oplog, repository, name
 
 
 def repository_of(policy: BackupPolicy, *, mounts: Path) -> Repository:

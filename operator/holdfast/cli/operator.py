@@ -1,11 +1,9 @@
 """``holdfast operator``: the controller of BackupPolicies, BackupRuns and RestoreRuns."""
 
-import logging
-import sys
-
 from pydantic import ValidationError
 
-from holdfast.errors import HoldfastError, InvalidInput, InvalidSpec, Unavailable
+from holdfast.cli.environment import settings_error, start_logging
+from holdfast.errors import HoldfastError, InvalidInput, Unavailable
 from holdfast.handlers.operator import run
 from holdfast.handlers.reconciler import Reconciler
 from holdfast.kube.cluster import KubeCluster
@@ -54,19 +52,3 @@ def run_operator() -> None:
         max_concurrent_runs=settings.max_concurrent_runs,
     )
     run(reconciler, namespaces=settings.watch_namespaces, liveness_port=settings.liveness_port)
-
-
-def settings_error(error: ValidationError) -> InvalidSpec:
-    """Which variable is wrong, without its value."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    return InvalidSpec(f"HOLDFAST_{name}: {first['msg']}.", hint="Set the variable.")
-
-
-def start_logging(level: str) -> None:
-    logging.basicConfig(
-        level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
-    )
-    # They say too much: each event that is handled, or requests and responses word for word.
-    for name in ("kopf.objects", "kopf.activities", "kubernetes", "urllib3", "pymongo", "asyncio", "aiohttp"):
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

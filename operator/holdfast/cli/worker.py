@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 
 from holdfast.cli.console import PlainProgress
-from holdfast.cli.operator import settings_error, start_logging
+from holdfast.cli.environment import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection

@@ -20,6 +20,7 @@ _log = logging.getLogger("holdfast.operator")
 GROUP = "holdfast.dev"
 OWNED = (
     ("batch", "cronjobs"),
+    ("apps", "deployments"),
     ("", "serviceaccounts"),
     ("rbac.authorization.k8s.io", "roles"),
     ("rbac.authorization.k8s.io", "rolebindings"),

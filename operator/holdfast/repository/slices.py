@@ -23,7 +23,7 @@ _FORMAT = 1
 _INT32 = Struct("<i")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class SliceName:
     lineage: str
     after: ClusterTime
@@ -56,7 +56,7 @@ class Slices:
 
     def __init__(self, repository: Repository, replica_set: str, database: str) -> None:
         self._repository = repository
-        self._replica_set, self._database = replica_set, database
+        self.replica_set, self._database = replica_set, database
         self.prefix = f"{SLICES}{sha256(f'{replica_set}/{database}'.encode()).hexdigest()[:16]}/"
 
     def names(self) -> list[SliceName]:
@@ -73,7 +73,7 @@ class Slices:
     ) -> bool:
         """Store a slice. False if it is there already, which is as good. ``term``: of the entry at ``until``."""
         header = {
-            "format": _FORMAT, "database": self._database, "replicaSet": self._replica_set, "lineage": name.lineage,
+            "format": _FORMAT, "database": self._database, "replicaSet": self.replica_set, "lineage": name.lineage,
             "after": str(name.after), "until": str(name.until), "term": term, "created": timestamp(now),
         } | ({"gap": gap} if gap else {})  # fmt: skip
         data = json.dumps(header).encode() + b"\n" + b"".join(entries)
@@ -95,14 +95,19 @@ class Slices:
 
     def windows(self) -> list[Window]:
         """What is there without a gap, the oldest first."""
-        found: list[Window] = []
+        groups: list[list[SliceName]] = []
+        reached = ClusterTime(0, 0)
         for name in self.names():
-            last = found[-1] if found else None
-            if last and last.lineage == name.lineage and name.after <= last.until:
-                until = max(last.until, name.until)
-                found[-1] = Window(last.lineage, last.after, until, (*last.slices, name))
+            if groups and groups[-1][0].lineage == name.lineage and name.after <= reached:
+                groups[-1].append(name)
+                reached = max(reached, name.until)
             else:
-                found.append(Window(name.lineage, name.after, name.until, (name,)))
+                groups.append([name])
+                reached = name.until
+        found = [
+            Window(group[0].lineage, group[0].after, max(name.until for name in group), tuple(group))
+            for group in groups
+        ]
         return sorted(found, key=lambda window: (window.after, window.until))
 
     def entries(self, window: Window, after: ClusterTime, until: ClusterTime) -> Iterator[tuple[ClusterTime, bytes]]:

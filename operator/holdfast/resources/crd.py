@@ -127,6 +127,8 @@ def backup_policies() -> Schema:
             ("Success %", "integer", ".status.statistics.successPercent", 1),
             ("Drill", "string", ".status.lastDrill.result", 1),
             ("Recovery time", "string", ".status.lastDrill.duration", 1),
+            ("Any second from", "string", ".status.pointInTime.from", 1),
+            ("To", "string", ".status.pointInTime.to", 1),
             ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
             ("Health message", "string", ".status.health.message", 1),
             ("Age", "date", ".metadata.creationTimestamp", 0),

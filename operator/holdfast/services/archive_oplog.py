@@ -31,6 +31,10 @@ class ArchiveRequest:
     slice_bytes: int = SLICE_BYTES
 
 
+Stored = Callable[[SliceName, str | None], object]
+"""Is told of each slice that is stored, and of the gap in front of it where a lineage begins anew."""
+
+
 @dataclass(frozen=True)
 class Archived:
     """``until``: how far the archive reaches. ``gaps``: where it had to begin anew."""
@@ -48,6 +52,7 @@ def archive_oplog(
     clock: Clock,
     stop: Event,
     warn: Callable[[str], object],
+    stored: Stored = lambda _name, _gap: None,
 ) -> Archived:
     """Follow the oplog until ``stop``, and store what it says. Returns what was done.
 
@@ -57,7 +62,7 @@ def archive_oplog(
     end = oplog.head()[0] if request.once else None
     newest = slices.newest()
     gaps: list[str] = []
-    writer = _Writer(request, slices, clock)
+    writer = _Writer(request, slices, clock, stored)
     if newest is None:
         writer.begin(*oplog.head(), None)
     else:
@@ -78,8 +83,8 @@ def archive_oplog(
 
 
 class _Writer:
-    def __init__(self, request: ArchiveRequest, slices: Slices, clock: Clock) -> None:
-        self._request, self._slices, self._clock = request, slices, clock
+    def __init__(self, request: ArchiveRequest, slices: Slices, clock: Clock, stored: Stored) -> None:
+        self._request, self._slices, self._clock, self._tell = request, slices, clock, stored
         self._lineage = ""
         self._entries: list[bytes] = []
         self._bytes = 0
@@ -93,10 +98,13 @@ class _Writer:
         self._lineage = f"{time.seconds:010d}-{token_hex(4)}"
         self._stored = self.until = time
         self.term = term
-        self._slices.write(SliceName(self._lineage, time, time), term, (), self._clock(), gap)
+        name = SliceName(self._lineage, time, time)
+        self._slices.write(name, term, (), self._clock(), gap)
         self.slices += 1
+        self._tell(name, gap)
 
     def resume(self, name: SliceName, term: int) -> None:
+        self._tell(name, None)
         self._lineage, self._stored, self.until, self.term = name.lineage, name.until, name.until, term
 
     def add(self, batch: Sequence[bytes]) -> None:
@@ -122,3 +130,4 @@ class _Writer:
         self.slices += 1
         self.entries += len(self._entries)
         self._stored, self._entries, self._bytes, self._since = self.until, [], 0, None
+        self._tell(name, None)

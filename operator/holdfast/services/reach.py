@@ -86,7 +86,7 @@ def replayable(repository: Repository, manifests: Iterable[Manifest]) -> dict[st
     """Up to when the oplog leads on from each of these backups, by id. Those from which it does not are left out."""
     found: dict[str, ClusterTime] = {}
     if any_slices(repository.store):
-        for one in _reaches(repository, filter(_can_begin, manifests)):
+        for one in _reaches(repository, filter(can_begin, manifests)):
             backup_id = one.manifest.backup_id
             found[backup_id] = max(one.until, found.get(backup_id, one.until))
     return found
@@ -119,7 +119,7 @@ def _nearest(time: ClusterTime) -> str:
     return f"{told(last_whole_second(time))}, cluster time {time}"
 
 
-def _can_begin(one: Manifest) -> bool:
+def can_begin(one: Manifest) -> bool:
     """Whether a replay can begin from this backup."""
     return (
         one.consistency.level is ConsistencyLevel.SNAPSHOT and bool(one.server.replica_set)
@@ -130,9 +130,7 @@ def _can_begin(one: Manifest) -> bool:
 def _bases(repository: Repository, database: str | None) -> list[Manifest]:
     """Backups that a replay can begin from, the newest first."""
     found = [
-        one
-        for one in repository.manifests(lambda _damage: None)
-        if _can_begin(one) and database in (None, one.database)
+        one for one in repository.manifests(lambda _damage: None) if can_begin(one) and database in (None, one.database)
     ]
     if not found:
         raise BackupNotFound(

@@ -51,6 +51,10 @@ class Errand:
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
     """Default: that of the policy."""
+    resources: Mapping[str, Any] | None = None
+    """Default: those of the policy's Jobs."""
+    of_a_job: bool = True
+    """Whether a Job starts the pod, and the pod is told which."""
     sidecars: tuple[KubeObject, ...] = ()
     volumes: tuple[KubeObject, ...] = ()
     """Of the sidecars."""
@@ -129,12 +133,13 @@ def job_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeOb
         },
         "template": {
             "metadata": metadata,
-            "spec": _pod_spec(policy, image, errand),
+            "spec": pod_spec(policy, image, errand),
         },
     }
 
 
-def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+def pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+    """Of any pod that works for a policy."""
     job = policy.spec.job
     mounts, storage = {**mounted_secrets(policy), **errand.secrets}, policy.spec.storage.chosen
     pod: KubeObject = {
@@ -157,7 +162,7 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeO
                 "imagePullPolicy": job.image_pull_policy or image.pull_policy,
                 "args": ["worker", errand.command],
                 "env": _environment(policy, errand),
-                "resources": job.resources.to_wire(),
+                "resources": dict(errand.resources or job.resources.to_wire()),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -203,12 +208,15 @@ def _secret(mount: MountedSecret) -> dict[str, Any]:
 
 
 def _environment(policy: BackupPolicy, errand: Errand) -> list[dict[str, Any]]:
+    job = [
+        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+    ]
     return [
         {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
         _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
         _from_pod("HOLDFAST_POD", "metadata.name"),
-        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+        *(job if errand.of_a_job else ()),
         *({"name": name, "value": value} for name, value in errand.environment.items()),
     ]
 
