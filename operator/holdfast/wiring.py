@@ -251,6 +251,12 @@ def open_target_as_source(policy: BackupPolicy, run: RestoreRun, database: str, 
     return open_source(uri, name, origin=origin, read_preference="primary")
 
 
+def open_replayer_for(policy: BackupPolicy, run: RestoreRun, database: str, *, mounts: Path) -> MongoReplayer:
+    """The same database, for repeating what an oplog says."""
+    uri, name, origin = _target_of(policy, run, database, mounts)
+    return open_replayer(uri, name, origin=origin)
+
+
 def _target_of(policy: BackupPolicy, run: RestoreRun, database: str, mounts: Path) -> tuple[str, str, str]:
     """URI, name of the database, and where the URI came from."""
     own = run.spec.target.uri_secret_ref

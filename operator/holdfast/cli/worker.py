@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -19,16 +19,19 @@ from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import Source, Target
+from holdfast.ports import Progress, Source, Target
 from holdfast.processes import Processes
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
-from holdfast.services.plan_restore import plan_restore
+from holdfast.services.plan_restore import RestoreRequest, plan_restore
+from holdfast.services.plan_to_point import plan_to_point
+from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
+from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
@@ -38,7 +41,15 @@ from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
-from holdfast.wiring import now, open_for_drill, open_for_policy, open_for_restore, open_target_as_source, repository_of
+from holdfast.wiring import (
+    now,
+    open_for_drill,
+    open_for_policy,
+    open_for_restore,
+    open_replayer_for,
+    open_target_as_source,
+    repository_of,
+)
 
 _log = logging.getLogger("holdfast.worker")
 _S = TypeVar("_S", bound=WorkerSettings)
@@ -217,7 +228,27 @@ class _MountedDoors:
                     before_replacing=before,
                     crew=self._processes.crew(partial(restore_work, opener)),
                 ),
+                plan_to_point=lambda request, reach: plan_to_point(request, reach, repository, target),
+                restore_to_point=lambda request, reach, progress: self._restore_to_point(
+                    policy, run, request, reach, repository, target, progress, opener
+                ),
             )
+
+    def _restore_to_point(
+        self,
+        policy: BackupPolicy,
+        run: RestoreRun,
+        request: RestoreRequest,
+        reach: Reach,
+        repository: Repository,
+        target: Target,
+        progress: Progress,
+        opener: Callable[[], contextlib.AbstractContextManager[tuple[Target, Repository]]],
+    ) -> PointOutcome:
+        crew = self._processes.crew(partial(restore_work, opener))
+        database = reach.manifest.database
+        with contextlib.closing(open_replayer_for(policy, run, database, mounts=self._mounts)) as replayer:
+            return restore_to_point(request, reach, repository, target, replayer, progress, now, self._stop, crew=crew)
 
 
 def _drill(settings: WorkerSettings, processes: Processes) -> WorkerResult:

@@ -50,6 +50,8 @@ class Names:
         self._series = set(series)
         self._wanted, self._rename = wanted, dict(rename)
         self._known = {name: self._rename.get(name, name) for name in known}
+        self.made: dict[str, str] = {}
+        """What came on the way: its name, and that in the target."""
         self.passed_by: set[str] = set()
         """Collections that are wanted and were changed, and of which neither backup nor oplog shows the beginning."""
 
@@ -62,7 +64,7 @@ class Names:
         prefix = BUCKETS if operation.collection.startswith(BUCKETS) else ""
         name = operation.collection.removeprefix(prefix)
         if operation.kind in ("create", "createView") and (name in self._known or self._wanted(name)):
-            self._known[name] = self._rename.get(name, name)
+            self.made[name] = self._known[name] = self._rename.get(name, name)
             if prefix:
                 self._series.add(name)
         if operation.kind == "dropView" and name in self._series:
@@ -80,7 +82,7 @@ class Names:
         to = operation.to
         if operation.kind == "rename":
             del self._known[name]
-            self._known[operation.to] = to = self._rename.get(operation.to, operation.to)
+            self.made[operation.to] = self._known[operation.to] = to = self._rename.get(operation.to, operation.to)
         elif operation.kind in ("drop", "dropView"):
             del self._known[name]
             self._series.discard(name)

@@ -52,12 +52,17 @@ class Window:
 
 
 class Slices:
-    """The slices of one database of one replica set. StoreUnavailable and its kin; DamagedBackup."""
+    """The slices of one database of one replica set. StoreUnavailable and its kin; DamagedBackup.
 
-    def __init__(self, repository: Repository, replica_set: str, database: str) -> None:
+    ``owner``: the policy that they are archived for, if any. Names of replica sets are no names in the world: two
+    policies may share a repository, and have sources that are called the same.
+    """
+
+    def __init__(self, repository: Repository, replica_set: str, database: str, owner: str = "") -> None:
         self._repository = repository
         self.replica_set, self._database = replica_set, database
-        self.prefix = f"{SLICES}{sha256(f'{replica_set}/{database}'.encode()).hexdigest()[:16]}/"
+        of = "/".join(filter(None, (replica_set, database, owner)))
+        self.prefix = f"{SLICES}{sha256(of.encode()).hexdigest()[:16]}/"
 
     def names(self) -> list[SliceName]:
         """All, in order."""
@@ -129,9 +134,8 @@ class Slices:
         return f"{self.prefix}{name.lineage}/{_padded(name.after)}_{_padded(name.until)}"
 
 
-def drop_old(repository: Repository, replica_set: str, database: str, oldest: ClusterTime) -> int:
-    """Remove the slices that end before the oldest backup from which a replay can begin. How many went."""
-    slices = Slices(repository, replica_set, database)
+def drop_old(slices: Slices, oldest: ClusterTime) -> int:
+    """Remove the slices that end before the oldest backup from which a replay is to begin. How many went."""
     old = [name for name in slices.names() if name.until <= oldest]
     newest = slices.newest()
     removable = [name for name in old if name != newest]  # an archiver goes on from the newest

@@ -195,6 +195,7 @@ def restore_runs() -> Schema:
             ("Policy", "string", ".status.policy", 1),
             ("Backup", "string", ".status.backupId", 0),
             ("Target", "string", ".status.database", 0),
+            ("Point in time", "string", ".status.pointInTime.time", 1),
             ("Mode", "string", ".spec.mode", 0),
             ("Existing", "string", ".spec.existing", 1),
             ("Strategy", "string", ".status.strategy", 1),

@@ -23,12 +23,14 @@ SLICE_BYTES = 8 * 1024 * 1024
 
 @dataclass(frozen=True)
 class ArchiveRequest:
-    """``slice_seconds``: what is written is stored so much later at most. ``once``: end at the present head."""
+    """``slice_seconds``: what is written is stored so much later at most. ``once``: end at the present head. ``owner``:
+    the policy that it is done for, as ``NAMESPACE/NAME``."""
 
     database: str
     slice_seconds: int = 60
     once: bool = False
     slice_bytes: int = SLICE_BYTES
+    owner: str = ""
 
 
 Stored = Callable[[SliceName, str | None], object]
@@ -58,7 +60,7 @@ def archive_oplog(
 
     InvalidSpec where there is no oplog; SourceUnavailable, StoreUnavailable, NotAuthorized.
     """
-    slices = Slices(repository, oplog.replica_set, request.database)
+    slices = Slices(repository, oplog.replica_set, request.database, request.owner)
     end = oplog.head()[0] if request.once else None
     newest = slices.newest()
     gaps: list[str] = []

@@ -85,9 +85,10 @@ class ArchiveWorker:
         wanted = policy.spec.point_in_time
         with self._doors(policy) as (oplog, repository, database):
             repository.open(create=True)
-            slices = Slices(repository, oplog.replica_set, database)
+            owner = f"{policy.metadata.namespace}/{policy.metadata.name}"
+            slices = Slices(repository, oplog.replica_set, database, owner)
             report = _Report(Chronicle(repository, slices, database, wanted.within), self._write, self._clock)
-            request = ArchiveRequest(database, wanted.slice_seconds)
+            request = ArchiveRequest(database, wanted.slice_seconds, owner=owner)
             archive_oplog(request, oplog, repository, self._clock, self._stop, _log.warning, report.stored)
 
     def _say_failure(self, failure: Failure) -> None:

@@ -16,11 +16,10 @@ from holdfast.resources.run import BackupRun, RunReason
 from holdfast.services.follow_job import controller
 from holdfast.services.policy_runs import runs_of
 from holdfast.specs.archiver import archiver
+from holdfast.specs.health_status import POINT_IN_TIME
 from holdfast.specs.metadata import owned_metadata
 from holdfast.specs.names import archiver_name, first_run_of
 from holdfast.specs.worker import WorkerImage
-
-POINT_IN_TIME = "PointInTime"
 
 Ensure = Callable[[Cluster, Kind, KubeObject], None]
 
