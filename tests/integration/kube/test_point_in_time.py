@@ -12,12 +12,10 @@ from pymongo.database import Database
 
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
-from tests.integration.kube.test_operator import pod_of
 from tests.integration.kube.test_resources import SAMPLES, policy
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 from tests.support.pod_runner import PodRunner, RunningPod
 
 OF_SHOP = {"policyRef": {"name": "shop"}}
