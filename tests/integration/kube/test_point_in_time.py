@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
-from tests.integration.kube.test_resources import SAMPLES, policy
+from tests.integration.kube.test_resources import policy
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
@@ -37,10 +37,6 @@ ARCHIVED = {"enabled": True, "sliceSeconds": 1}
 )
 def test_a_wrong_moment_is_refused_in_words(here: Namespace, body: dict[str, Any], said: str) -> None:
     assert said in here.kubectl("create", "-f", "-", stdin=json.dumps(body), check=False)
-
-
-def test_the_sample_is_taken(here: Namespace) -> None:
-    here.kubectl("create", "-f", str(SAMPLES / "point-in-time.yaml"))
 
 
 class Archive:
