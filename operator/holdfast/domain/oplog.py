@@ -63,6 +63,8 @@ class Names:
         """The operation in the names of the target, or None if it is none of ours. UnknownOrigin."""
         prefix = BUCKETS if operation.collection.startswith(BUCKETS) else ""
         name = operation.collection.removeprefix(prefix)
+        if operation.is_write:
+            return self._follow_write(operation, prefix, name)
         if operation.kind in ("create", "createView") and (name in self._known or self._wanted(name)):
             self.made[name] = self._known[name] = self._rename.get(name, name)
             if prefix:
@@ -76,8 +78,6 @@ class Names:
         if target is None:
             if operation.kind == "rename" and operation.to in self._known:
                 raise UnknownOrigin(name, operation.to)
-            if operation.is_write and self._wanted(name):
-                self.passed_by.add(name)
             return None
         to = operation.to
         if operation.kind == "rename":
@@ -87,3 +87,12 @@ class Names:
             del self._known[name]
             self._series.discard(name)
         return replace(operation, collection=prefix + target, to=to)
+
+    def _follow_write(self, operation: Operation, prefix: str, name: str) -> Operation | None:
+        """Of these there are many: most are as they are to be."""
+        target = self._known.get(name)
+        if target is None:
+            if name not in self.passed_by and self._wanted(name):
+                self.passed_by.add(name)
+            return None
+        return operation if target == name else replace(operation, collection=prefix + target)

@@ -15,7 +15,8 @@ from struct import Struct
 from holdfast.errors import DamagedBackup
 from holdfast.ports import ClusterTime, Store
 from holdfast.repository.manifest import timestamp
-from holdfast.repository.oplog_entry import time_of
+from holdfast.repository.oplog_entry import Entry
+from holdfast.repository.oplog_sieve import entry_of
 from holdfast.repository.repository import Repository
 
 SLICES = "oplog/"
@@ -115,16 +116,16 @@ class Slices:
         ]
         return sorted(found, key=lambda window: (window.after, window.until))
 
-    def entries(self, window: Window, after: ClusterTime, until: ClusterTime) -> Iterator[tuple[ClusterTime, bytes]]:
-        """All entries behind ``after`` up to and with ``until``, each once, in order."""
+    def entries(self, window: Window, after: ClusterTime, until: ClusterTime) -> Iterator[Entry]:
+        """All behind ``after`` up to and with ``until``, each once, in order. OperationFailed for an unknown one."""
         reached = after
         for name in window.slices:
             if name.until <= reached or name.after >= until:
                 continue
             for raw in self.read(name).entries:
-                time, _ = time_of(raw)
-                if reached < time <= until:
-                    yield time, raw
+                entry = entry_of(raw, self._database)
+                if reached < entry.time <= until:
+                    yield entry
             reached = name.until
 
     def remove(self, name: SliceName) -> None:

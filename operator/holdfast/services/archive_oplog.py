@@ -13,7 +13,8 @@ from threading import Event
 
 from holdfast.errors import OplogGap
 from holdfast.ports import Clock, ClusterTime, Oplog
-from holdfast.repository.oplog_entry import kept_of, time_of
+from holdfast.repository.oplog_entry import time_of
+from holdfast.repository.oplog_sieve import sieve_of
 from holdfast.repository.repository import Repository
 from holdfast.repository.slices import SliceName, Slices
 
@@ -87,6 +88,7 @@ def archive_oplog(
 class _Writer:
     def __init__(self, request: ArchiveRequest, slices: Slices, clock: Clock, stored: Stored) -> None:
         self._request, self._slices, self._clock, self._tell = request, slices, clock, stored
+        self._sieve = sieve_of(request.database)
         self._lineage = ""
         self._entries: list[bytes] = []
         self._bytes = 0
@@ -111,12 +113,14 @@ class _Writer:
 
     def add(self, batch: Sequence[bytes]) -> None:
         for raw in batch:
-            self.until, self.term = time_of(raw)
-            if (kept := kept_of(raw, self._request.database)) is not None:
+            if (kept := self._sieve(raw)) is not None:
                 self._entries.append(kept)
                 self._bytes += len(kept)
                 if self._bytes >= self._request.slice_bytes:
+                    self.until, self.term = time_of(raw)
                     self.store()
+        if batch:
+            self.until, self.term = time_of(batch[-1])
         if self.until != self._stored:
             now = self._clock()
             self._since = self._since or now

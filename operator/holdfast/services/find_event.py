@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from holdfast.domain.oplog import BUCKETS, Operation
 from holdfast.errors import TimeNotReachable
 from holdfast.ports import ClusterTime
-from holdfast.repository.oplog_entry import parse
 from holdfast.repository.repository import Repository
 from holdfast.services.reach import Reach, bases_of, reaches_of
 
@@ -44,9 +43,9 @@ def time_before(
 
 
 def _operations(reach: Reach) -> Iterator[tuple[ClusterTime, Operation]]:
-    for time, raw in reach.slices.entries(reach.window, reach.since, reach.window.until):
-        for one in parse(raw, reach.manifest.database).operations:
-            yield time, one
+    for entry in reach.slices.entries(reach.window, reach.since, reach.window.until):
+        for one in entry.operations:
+            yield entry.time, one
 
 
 def _is(one: Operation, accident: Accident, database: str) -> bool:
