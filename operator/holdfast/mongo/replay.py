@@ -120,8 +120,10 @@ class MongoReplayer:
             with translate(self._origin, SourceUnavailable, action):
                 yield
         except NotAuthorized as error:
-            raise NotAuthorized(error.message, hint="Give the user the role `root`, or `restore` with a role that has "
-                                "the action applyOps on the cluster.") from error  # fmt: skip
+            raise NotAuthorized(
+                error.message,
+                hint=f"Give the user readWrite on {self._name!r} and the role `restore` on admin.",
+            ) from error
         except OperationFailed as error:
             if type(error) is not OperationFailed:
                 raise

@@ -98,7 +98,8 @@ def archive(
     shop: Shop, control_plane: ControlPlane, restored: Database[dict[str, Any]], mongod: Mongod, tmp_path: Path
 ) -> Iterator[Archive]:
     # It reads the oplog, and repeats operations in another database.
-    mongod.client.admin.command("grantRolesToUser", f"user-{shop.database.name}", roles=["root"])
+    roles = ["backup", "restore", *({"role": role, "db": restored.name} for role in ("readWrite", "dbAdmin"))]
+    mongod.client.admin.command("grantRolesToUser", f"user-{shop.database.name}", roles=roles)
     archive = Archive(shop, PodRunner(control_plane, tmp_path / "archivers"), restored)
     yield archive
     for pod in archive.pods:
