@@ -195,10 +195,12 @@ class Pod:
         def plan_to_point(request: RestoreRequest, reach: Reach) -> tuple[RestorePlan, Foreseen]:
             return plan(request, reach.manifest), FORESEEN
 
-        def restore_to_point(request: RestoreRequest, reach: Reach, progress: Progress) -> PointOutcome:
+        def restore_to_point(
+            request: RestoreRequest, reach: Reach, foreseen: Foreseen, progress: Progress
+        ) -> PointOutcome:
             self.points.append(reach)
             base = restore(request, reach.manifest, progress, None)
-            return PointOutcome(("orders", "people"), 5, ("'x' is not restored.",), FORESEEN, base)
+            return PointOutcome(("orders", "people"), 5, ("'x' is not restored.",), foreseen, base)
 
         yield Place(name, cast("Source", self), plan, restore, plan_to_point, restore_to_point)
 

@@ -27,7 +27,7 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
 from holdfast.services.plan_restore import RestoreRequest, plan_restore
-from holdfast.services.plan_to_point import plan_to_point
+from holdfast.services.plan_to_point import Foreseen, plan_to_point
 from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
@@ -229,26 +229,27 @@ class _MountedDoors:
                     crew=self._processes.crew(partial(restore_work, opener)),
                 ),
                 plan_to_point=lambda request, reach: plan_to_point(request, reach, repository, target),
-                restore_to_point=lambda request, reach, progress: self._restore_to_point(
-                    policy, run, request, reach, repository, target, progress, opener
-                ),
+                restore_to_point=partial(self._restore_to_point, policy, run, repository, target, opener),
             )
 
     def _restore_to_point(
         self,
         policy: BackupPolicy,
         run: RestoreRun,
-        request: RestoreRequest,
-        reach: Reach,
         repository: Repository,
         target: Target,
-        progress: Progress,
         opener: Callable[[], contextlib.AbstractContextManager[tuple[Target, Repository]]],
+        request: RestoreRequest,
+        reach: Reach,
+        foreseen: Foreseen,
+        progress: Progress,
     ) -> PointOutcome:
         crew = self._processes.crew(partial(restore_work, opener))
         database = reach.manifest.database
         with contextlib.closing(open_replayer_for(policy, run, database, mounts=self._mounts)) as replayer:
-            return restore_to_point(request, reach, repository, target, replayer, progress, now, self._stop, crew=crew)
+            return restore_to_point(
+                request, reach, repository, target, replayer, progress, now, self._stop, crew=crew, foreseen=foreseen
+            )
 
 
 def _drill(settings: WorkerSettings, processes: Processes) -> WorkerResult:

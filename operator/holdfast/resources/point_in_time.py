@@ -1,6 +1,7 @@
-"""Recovery to any second: what a policy asks for, and what its status says of it."""
+"""Recovery to any second: what a policy and a RestoreRun ask for, and what their statuses say of it."""
 
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -123,3 +124,53 @@ class PointInTimeStatus(Status):
     def wants_backup(self) -> bool:
         """Whether what is archived now leads on from no backup."""
         return self.lineage is not None and (self.from_ is None or self.open_gap is not None)
+
+
+class Accident(StrEnum):
+    """What happened, by the name of the command."""
+
+    DROP = "drop"
+    DROP_DATABASE = "dropDatabase"
+    RENAME = "renameCollection"
+
+
+class Before(Spec):
+    """Something that happened, just ahead of which all was well."""
+
+    namespace: Annotated[
+        str,
+        Field(
+            description="What it happened to: a collection, with or without its database in front; for dropDatabase, "
+            "the database.",
+            min_length=1,
+            max_length=255,
+        ),
+    ]
+    operation: Annotated[
+        Accident,
+        Field(
+            description="What happened, for the last time that the archived oplog shows: drop, dropDatabase, or "
+            "renameCollection (away from this name, or over it)."
+        ),
+    ]
+
+
+class ReachedStatus(Status):
+    """The moment that is restored."""
+
+    time: Annotated[
+        Timestamp, Field(description="The second: all is as it was at its end, or just before the event in it.")
+    ]
+    cluster_time: Annotated[
+        str,
+        Field(
+            description="The same as the server counts: seconds since 1970, a dot, and a counter. Once it is here, "
+            "every attempt goes up to it."
+        ),
+    ]
+    last_change: Annotated[
+        str | None, Field(description="The last change that is in it, as the server counts. None: the backup has all.")
+    ] = None
+    operations: Annotated[
+        int | None, Field(description="How many changes lie between the backup and that moment.", ge=0)
+    ] = None

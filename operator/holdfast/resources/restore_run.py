@@ -10,6 +10,7 @@ from holdfast.domain.restoring import Existing, Strategy
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.notifications import RunNotifications
+from holdfast.resources.point_in_time import Before, ReachedStatus
 from holdfast.resources.policy import Glob
 from holdfast.resources.references import DatabaseName, UriSecretRef
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, PolicyRef
@@ -61,35 +62,6 @@ class BackupRunRef(Spec):
 
     name: Annotated[
         str, Field(description="Name of the BackupRun, in the same namespace.", min_length=1, max_length=253)
-    ]
-
-
-class Accident(StrEnum):
-    """What happened, by the name of the command."""
-
-    DROP = "drop"
-    DROP_DATABASE = "dropDatabase"
-    RENAME = "renameCollection"
-
-
-class Before(Spec):
-    """Something that happened, just ahead of which all was well."""
-
-    namespace: Annotated[
-        str,
-        Field(
-            description="What it happened to: a collection, with or without its database in front; for dropDatabase, "
-            "the database.",
-            min_length=1,
-            max_length=255,
-        ),
-    ]
-    operation: Annotated[
-        Accident,
-        Field(
-            description="What happened, for the last time that the archived oplog shows: drop, dropDatabase, or "
-            "renameCollection (away from this name, or over it)."
-        ),
     ]
 
 
@@ -312,27 +284,6 @@ class VerificationStatus(Status):
             json_schema_extra={"x-kubernetes-list-type": "atomic"},
         ),
     ] = ()
-
-
-class ReachedStatus(Status):
-    """The moment that is restored."""
-
-    time: Annotated[
-        Timestamp, Field(description="The second: all is as it was at its end, or just before the event in it.")
-    ]
-    cluster_time: Annotated[
-        str,
-        Field(
-            description="The same as the server counts: seconds since 1970, a dot, and a counter. Once it is here, "
-            "every attempt goes up to it."
-        ),
-    ]
-    last_change: Annotated[
-        str | None, Field(description="The last change that is in it, as the server counts. None: the backup has all.")
-    ] = None
-    operations: Annotated[
-        int | None, Field(description="How many changes lie between the backup and that moment.", ge=0)
-    ] = None
 
 
 class RestoreRunStatus(Status):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from holdfast.domain.restoring import Existing, Strategy, is_own
+from holdfast.domain.restoring import Existing, Strategy, identity_of, is_own
 from holdfast.domain.selection import matches
 from holdfast.errors import BackupNotFound, InvalidSpec, TargetNotEmpty
 from holdfast.ports import ClusterTime, Target
@@ -75,6 +75,18 @@ def conflict_with(
     )
 
 
+def token_of(request: RestoreRequest, reach: Reach, database: str) -> str:
+    """The token that was given, or one for those who give none: to the same moment, into the same database."""
+    return request.token or (
+        f"point {reach.manifest.backup_id} {reach.until} {database} {request.include} {request.exclude}"
+    )
+
+
+def note_of(token: str) -> str:
+    """Under which a target knows how far such a restore is. It is there from when the backup is in place."""
+    return f"point/{identity_of(token)}"
+
+
 def plan_to_point(
     request: RestoreRequest, reach: Reach, repository: Repository, target: Target
 ) -> tuple[RestorePlan, Foreseen]:
@@ -87,10 +99,14 @@ def plan_to_point(
         plan = RestorePlan(
             reach.manifest.backup_id, target.database, Strategy.DIRECT, "", (), (), (), documents=0, bytes=0, indexes=0
         )
+    why = "The oplog is replayed where the backup was restored."
+    if note_of(token_of(request, reach, target.database)) in target.notes():
+        told = ("An earlier attempt at this restore was cut short; this finishes it.", *foreseen.warnings)
+        return replace(plan, reason_for_strategy=why, conflicts=(), warnings=told), foreseen
     conflict = conflict_with(foreseen, request, reach.manifest, target)
     return replace(
         plan,
-        reason_for_strategy="The oplog is replayed where the backup was restored.",
+        reason_for_strategy=why,
         conflicts=(*plan.conflicts, *([str(conflict)] if conflict else ())),
         warnings=(*plan.warnings, *foreseen.warnings),
     ), foreseen

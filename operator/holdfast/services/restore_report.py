@@ -5,7 +5,8 @@ from typing import Any
 
 from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import CollectionPhase
-from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, ReachedStatus, RestoreRun
+from holdfast.resources.point_in_time import ReachedStatus
+from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, RestoreRun
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest
 from holdfast.services.plan_to_point import Foreseen
 from holdfast.services.reach import Reach, told

@@ -8,14 +8,23 @@ from dataclasses import dataclass, replace
 from struct import Struct
 from threading import Event
 
-from holdfast.domain.restoring import identity_of, is_own
+from holdfast.domain.restoring import is_own
 from holdfast.errors import TargetNotEmpty
 from holdfast.ports import Clock, Progress, Replayer, Target
 from holdfast.repository.documents import elements
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.plan_restore import RestoreRequest
-from holdfast.services.plan_to_point import Foreseen, base_request, conflict_with, course_of, foresee, warnings_of
+from holdfast.services.plan_to_point import (
+    Foreseen,
+    base_request,
+    conflict_with,
+    course_of,
+    foresee,
+    note_of,
+    token_of,
+    warnings_of,
+)
 from holdfast.services.reach import Reach, told
 from holdfast.services.replay import Course, Replay
 from holdfast.services.restore import RestoreOutcome, require_equal, restore
@@ -50,18 +59,18 @@ def restore_to_point(
     stop: Event,
     *,
     crew: RestoreCrew | None = None,
+    foreseen: Foreseen | None = None,
 ) -> PointOutcome:
-    """Given where to and how to get there, do it.
+    """Given where to and how to get there, do it. ``foreseen``: what a plan of the same has found.
 
     Before anything is written, all slices are read, with the errors of ``foresee``, and TargetNotEmpty. Then what
     ``restore`` raises, and CollectionFailed for any change that the server refuses.
     """
-    progress.phase("Planning", "reading the oplog")
-    foreseen = foresee(request, reach)
-    token = request.token or (
-        f"point {reach.manifest.backup_id} {reach.until} {target.database} {request.include} {request.exclude}"
-    )
-    note, content = f"point/{identity_of(token)}", {"backupId": reach.manifest.backup_id, "at": str(reach.since)}
+    if foreseen is None:
+        progress.phase("Planning", "reading the oplog")
+        foreseen = foresee(request, reach)
+    token = token_of(request, reach, target.database)
+    note, content = note_of(token), {"backupId": reach.manifest.backup_id, "at": str(reach.since)}
     base: RestoreOutcome | None = None
     if note not in target.notes():
         if conflict := conflict_with(foreseen, request, reach.manifest, target):

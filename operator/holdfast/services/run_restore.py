@@ -79,7 +79,7 @@ class Place:
     plan: Callable[[RestoreRequest, Manifest], RestorePlan]
     restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
     plan_to_point: Callable[[RestoreRequest, Reach], tuple[RestorePlan, Foreseen]]
-    restore_to_point: Callable[[RestoreRequest, Reach, Progress], PointOutcome]
+    restore_to_point: Callable[[RestoreRequest, Reach, Foreseen, Progress], PointOutcome]
 
 
 class Doors(Protocol):
@@ -204,7 +204,9 @@ class RestoreWorker:
             text = point_planned_text(plan, reach, foreseen)
             return self._ended(Phase.SUCCEEDED, "Planned", text, 0)
         self._changing = True
-        outcome = self._told_where_it_stands(lambda: place.restore_to_point(request, reach, progress), plan, place)
+        outcome = self._told_where_it_stands(
+            lambda: place.restore_to_point(request, reach, foreseen, progress), plan, place
+        )
         self._facts |= point_facts(outcome, reach) | {"pointInTime": where}
         for warning in outcome.warnings:
             progress.warn(warning)
