@@ -42,15 +42,17 @@ def test_a_wrong_moment_is_refused_in_words(here: Namespace, body: dict[str, Any
 class Archive:
     """A shop with an archiver at work."""
 
-    def __init__(self, shop: Shop, runner: PodRunner, target: Database[dict[str, Any]]) -> None:
-        self.shop, self.runner, self.target, self.here = shop, runner, target, shop.here
+    def __init__(self, shop: Shop, plane: ControlPlane, folder: Path, target: Database[dict[str, Any]]) -> None:
+        self._plane, self._folder = plane, folder
+        self.shop, self.target, self.here = shop, target, shop.here
         self.here.apply(policy(job={"backoffLimit": 1}, pointInTime=ARCHIVED))
         self.pods: list[RunningPod] = []
 
-    def start(self) -> RunningPod:
+    def start(self) -> None:
+        """The pod's process; once more where it is there already."""
         pod = self.here.wait(self._pod, "the archiver has a pod")
-        self.pods.append(self.runner.start(self.here.name, pod))
-        return self.pods[-1]
+        runner = PodRunner(self._plane, self._folder / str(len(self.pods)))
+        self.pods.append(runner.start(self.here.name, pod))
 
     def _pod(self) -> str:
         names = self.here.kubectl("get", "pods", "--selector=holdfast.dev/archiver=true", "--output=name").split()
@@ -100,7 +102,7 @@ def archive(
     # It reads the oplog, and repeats operations in another database.
     roles = ["backup", "restore", *({"role": role, "db": restored.name} for role in ("readWrite", "dbAdmin"))]
     mongod.client.admin.command("grantRolesToUser", f"user-{shop.database.name}", roles=roles)
-    archive = Archive(shop, PodRunner(control_plane, tmp_path / "archivers"), restored)
+    archive = Archive(shop, control_plane, tmp_path / "archivers", restored)
     yield archive
     for pod in archive.pods:
         pod.process.send_signal(signal.SIGKILL)
@@ -161,7 +163,7 @@ def test_archivers_that_are_killed_and_two_at_once_leave_no_gap(archive: Archive
     archive.first_backup()
     for number in range(3):
         shop.database["late"].insert_one({"_id": number})
-        for pod in archive.pods[-1:]:
+        for pod in archive.pods[-2:]:
             pod.process.send_signal(signal.SIGKILL)
         archive.start()
         archive.start()
