@@ -9,10 +9,11 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from bson import Int64
+from bson import Int64, decode
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
 
 from holdfast.domain.oplog import Operation
 from holdfast.errors import BackupNotFound, Interrupted, InvalidSpec, OplogGap, TargetNotEmpty, TimeNotReachable
@@ -84,7 +85,14 @@ class Point:
 @pytest.fixture(scope="module")
 def mongod() -> Iterator[Mongod]:
     """A replica set that divides a transaction over several entries of its oplog, as others do with a large one."""
-    with Mongod(parameters={"maxNumberOfTransactionOperationsInSingleOplogEntry": 2}) as server:
+    # enableTestCommands, and every right: only then may a transaction be prepared that is not of a sharded cluster.
+    parameters = {"maxNumberOfTransactionOperationsInSingleOplogEntry": 2, "enableTestCommands": 1}
+    with Mongod(parameters=parameters) as server:
+        admin = server.client.admin
+        everything = [{"resource": {"anyResource": True}, "actions": ["anyAction"]}]
+        admin.command("createRole", "everything", privileges=everything, roles=[])
+        [user] = admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]
+        admin.command("grantRolesToUser", user["user"], roles=["everything"])
         yield server
 
 
@@ -113,7 +121,7 @@ class Load:
         acts = [
             self.write, self.write, self.write, self.transact, self.transact, self.large_transaction,
             self.make_and_drop, self.rename, self.modify, self.index, self.series, self.view, self.capped,
-            self.collated,
+            self.collated, self.prepare, self.clustered,
         ]  # fmt: skip
         self.random.choice(acts)()
 
@@ -149,6 +157,26 @@ class Load:
 
         with self.db.client.start_session() as session:
             session.with_transaction(write)
+
+    def prepare(self) -> None:
+        """As on a shard: what is prepared waits, over several entries, for its commit, or is taken back."""
+        admin, majority = self.db.client.admin, {"w": "majority"}
+        for end in ("commitTransaction", "abortTransaction"):
+            with self.db.client.start_session() as session:
+                session.start_transaction(write_concern=WriteConcern("majority"))
+                for i in range(5):
+                    key, content = f"{end}{i}", {"step": self.step}
+                    self.db["large"].replace_one({"_id": key}, content, upsert=True, session=session)
+                prepared = admin.command("prepareTransaction", 1, writeConcern=majority, session=session)
+                self.db["stable"].insert_one({"_id": f"{end}{self.step}"})
+                when = {"commitTimestamp": prepared["prepareTimestamp"]} if end == "commitTransaction" else {}
+                admin.command(end, 1, writeConcern=majority, session=session, **when)
+
+    def clustered(self) -> None:
+        if "clustered" not in self.db.list_collection_names():
+            by_key = {"key": {"_id": 1}, "unique": True, "name": "by key"}
+            self.db.create_collection("clustered", clusteredIndex=by_key)
+        self.db["clustered"].replace_one({"_id": self.step % 5}, {"step": self.step}, upsert=True)
 
     def make_and_drop(self) -> None:
         name = f"made{self.random.randrange(3)}"
@@ -205,6 +233,23 @@ class Load:
             self.db["german"].create_index("name", name="simple", collation={"locale": "simple"})
 
 
+IN_THE_LOAD = {
+    "i", "u", "d", "create", "drop", "renameCollection", "collMod", "dropIndexes", "createIndexes", "startIndexBuild",
+    "commitIndexBuild", "applyOps", "partialTxn", "prepare", "commitTransaction", "abortTransaction",
+}  # fmt: skip
+"""A server of 6.0 writes no vectored inserts: their entries are those of the unit tests."""
+
+
+def kinds_in(slices: Slices) -> set[str]:
+    """What the archived entries are of."""
+    found: set[str] = set()
+    for name in slices.names():
+        for raw in slices.read(name).entries:
+            entry = decode(raw)
+            found |= {entry["op"]} if entry["op"] != "c" else {next(iter(entry["o"])), *entry["o"]}
+    return found
+
+
 def test_at_fifty_random_times_all_is_as_the_database_was(point: Point, restored: Db) -> None:
     """Data, options and indexes of every collection, under transactions, changes of the catalogue and index builds."""
     load = Load(point.source, seed=7)
@@ -226,6 +271,7 @@ def test_at_fifty_random_times_all_is_as_the_database_was(point: Point, restored
         assert not [(step, one) for one in differences(image, snapshot_of(restored))]
         restored.client.drop_database(restored.name)
     point.source.client.drop_database(f"{point.source.name}_other")
+    assert kinds_in(point.slices()) >= IN_THE_LOAD
 
 
 def test_in_the_middle_of_a_concurrent_load_it_is_what_a_snapshot_read_shows(point: Point, restored: Db) -> None:
@@ -409,6 +455,44 @@ def test_what_is_of_other_databases_is_not_in_the_archive(point: Point) -> None:
     client.drop_database(other.name)
     assert b"mine" in stored
     assert b"not-for-us" not in stored
+
+
+def test_an_archiver_that_is_killed_at_any_point_leaves_no_gap(mongod: Mongod, database: Db, restored: Db) -> None:
+    """Processes, two at once, ended by SIGKILL after times that nothing chooses but chance."""
+    chance, ended = Random(11), Event()  # noqa: S311
+    holdfast = Command(mongod.uri.replace("/?", f"/{database.name}?authSource=admin&"))
+    there = ("--repository", f"mongodb:{database.name}_store")
+    database["a"].insert_one({"_id": 0, "n": 0})
+    holdfast("archive-oplog", "--once", *there)
+    holdfast("backup", *there)
+
+    def write() -> None:
+        number = 0
+        while not ended.wait(0.005):
+            number += 1
+            database["a"].insert_one({"_id": number, "n": number})
+            database["a"].update_one({"_id": 0}, {"$inc": {"n": number}})
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(4):
+            both = [holdfast.start("archive-oplog", "--slice-seconds", "1", *there) for _ in range(2)]
+            ended.wait(2 + 3 * chance.random())
+            for process in both:
+                process.kill()
+                process.communicate()
+    finally:
+        ended.set()
+        writer.join()
+    holdfast("archive-oplog", "--once", *there)
+    content = snapshot_of(database)
+    until = database.client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
+    holdfast("archive-oplog", "--once", *there)
+    point = f"{until.time}.{until.inc}"
+    holdfast("restore", "--point-in-time", point, "--source", database.name, "--database", restored.name, *there)
+    database.client.drop_database(f"{database.name}_store")
+    assert differences(content, snapshot_of(restored)) == []
 
 
 def test_two_archivers_at_once_do_no_harm(point: Point, restored: Db) -> None:
