@@ -184,6 +184,7 @@ class Load:
             self.db.drop_collection(name)
         else:
             self.db.create_collection(name, validator={"n": {"$gte": 0}}, validationLevel="moderate")
+            self.db[name].create_index("n")  # of an empty collection: one entry, and no build
             self.db[name].insert_one({"n": self.step})
 
     def rename(self) -> None:
