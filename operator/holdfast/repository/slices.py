@@ -82,7 +82,7 @@ class Slices:
             "format": _FORMAT, "database": self._database, "replicaSet": self.replica_set, "lineage": name.lineage,
             "after": str(name.after), "until": str(name.until), "term": term, "created": timestamp(now),
         } | ({"gap": gap} if gap else {})  # fmt: skip
-        data = json.dumps(header).encode() + b"\n" + b"".join(entries)
+        data = b"".join((json.dumps(header).encode(), b"\n", *entries))
         return self._repository.put_object(self._key(name), data)
 
     def read(self, name: SliceName) -> Slice:
