@@ -132,7 +132,7 @@ class Estimate:
     storage_bytes: int = 0
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ClusterTime:
     """A BSON timestamp: seconds since the epoch, and a counter within that second."""
 
@@ -582,6 +582,7 @@ BACKUP_POLICY = Kind("holdfast.dev/v1alpha1", "BackupPolicy", "backuppolicies")
 BACKUP_RUN = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns")
 RESTORE_RUN = Kind("holdfast.dev/v1alpha1", "RestoreRun", "restoreruns")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")
 SECRET = Kind("v1", "Secret", "secrets")

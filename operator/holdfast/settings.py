@@ -128,6 +128,17 @@ class WorkerSettings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 
+class ArchiveSettings(BaseSettings):
+    """Of an archiver's pod, which no Job has started."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
+
+    namespace: str
+    policy: str
+    mounts: str = "/var/run/holdfast"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
 class RestoreSettings(WorkerSettings):
     """Of the pod of a RestoreRun."""
 

@@ -65,6 +65,10 @@ subjects:
 - apiGroups: [batch]
   resources: [cronjobs, jobs]
   verbs: [get, list, watch, create, patch, delete]
+# The archivers of oplogs.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
 # Why a run does not start.
 - apiGroups: [""]
   resources: [pods]

@@ -19,7 +19,7 @@ from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import Cluster, Member, Source, Target
+from holdfast.ports import Cluster, Member, Progress, Source, Target
 from holdfast.processes import Processes
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
@@ -27,10 +27,13 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
 from holdfast.services.back_up_together import Seat
-from holdfast.services.plan_restore import plan_restore
+from holdfast.services.plan_restore import RestoreRequest, plan_restore
+from holdfast.services.plan_to_point import Foreseen, plan_to_point
 from holdfast.services.pod_witness import PodWitness
+from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
+from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
@@ -40,7 +43,15 @@ from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
-from holdfast.wiring import now, open_for_drill, open_for_policy, open_for_restore, open_target_as_source, repository_of
+from holdfast.wiring import (
+    now,
+    open_for_drill,
+    open_for_policy,
+    open_for_restore,
+    open_replayer_for,
+    open_target_as_source,
+    repository_of,
+)
 
 _log = logging.getLogger("holdfast.worker")
 _S = TypeVar("_S", bound=WorkerSettings)
@@ -241,6 +252,27 @@ class _MountedDoors:
                     before_replacing=before,
                     crew=self._processes.crew(partial(restore_work, opener)),
                 ),
+                plan_to_point=lambda request, reach: plan_to_point(request, reach, repository, target),
+                restore_to_point=partial(self._restore_to_point, policy, run, repository, target, opener),
+            )
+
+    def _restore_to_point(
+        self,
+        policy: BackupPolicy,
+        run: RestoreRun,
+        repository: Repository,
+        target: Target,
+        opener: Callable[[], contextlib.AbstractContextManager[tuple[Target, Repository]]],
+        request: RestoreRequest,
+        reach: Reach,
+        foreseen: Foreseen,
+        progress: Progress,
+    ) -> PointOutcome:
+        crew = self._processes.crew(partial(restore_work, opener))
+        database = reach.manifest.database
+        with contextlib.closing(open_replayer_for(policy, run, database, mounts=self._mounts)) as replayer:
+            return restore_to_point(
+                request, reach, repository, target, replayer, progress, now, self._stop, crew=crew, foreseen=foreseen
             )
 
 

@@ -15,6 +15,7 @@ from holdfast.ports import (
     BACKUP_POLICY,
     BACKUP_RUN,
     CRON_JOB,
+    DEPLOYMENT,
     JOB,
     RESTORE_RUN,
     ROLE,
@@ -33,6 +34,7 @@ _log = logging.getLogger("holdfast.operator")
 GROUP = "holdfast.dev"
 OWNED = {
     ("batch", "cronjobs"): CRON_JOB,
+    ("apps", "deployments"): DEPLOYMENT,
     ("", "serviceaccounts"): SERVICE_ACCOUNT,
     ("rbac.authorization.k8s.io", "roles"): ROLE,
     ("rbac.authorization.k8s.io", "rolebindings"): ROLE_BINDING,

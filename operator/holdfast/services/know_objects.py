@@ -16,6 +16,7 @@ from holdfast.ports import (
     BACKUP_POLICY,
     BACKUP_RUN,
     CRON_JOB,
+    DEPLOYMENT,
     JOB,
     RESTORE_RUN,
     ROLE,
@@ -30,7 +31,7 @@ from holdfast.specs.names import MANAGED, POLICY_LABEL
 
 OURS = (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN)
 """Of these all are known."""
-MADE = (CRON_JOB, JOB, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
+MADE = (CRON_JOB, DEPLOYMENT, JOB, SERVICE_ACCOUNT, ROLE, ROLE_BINDING)
 """Of these those that belong to a policy, as their labels say."""
 SECRET_SECONDS = 10.0
 """How long a Secret that was changed may still be used. They are never listed or watched: nobody tells of a change."""

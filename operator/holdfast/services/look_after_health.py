@@ -6,6 +6,7 @@ It writes only what changed, and only its own part of the status.
 from datetime import datetime, timedelta
 from typing import Literal
 
+from holdfast.domain.archive import archive_findings
 from holdfast.domain.health import (
     DISTANCE,
     Finding,
@@ -33,6 +34,7 @@ from holdfast.services.see_missed import SCHEDULE_MISSED
 from holdfast.services.write_status import parse_run, write_status
 from holdfast.specs.health_status import (
     HEALTHY,
+    archive,
     drills,
     ended,
     ended_backups,
@@ -91,7 +93,9 @@ def _findings(
             created=policy.metadata.creation_timestamp or now,
             now=now,
         ),
-        integrity(told, asked, surprises(past_runs(policy, backups)), now=now),
+        integrity(
+            told, asked, surprises(past_runs(policy, backups)), archive_findings(archive(policy, now), now), now=now
+        ),
         retention(compliant.status == "True" if compliant else None, compliant.message if compliant else ""),
         _cron(cluster, policy),
     ]

@@ -10,6 +10,7 @@ from holdfast.ports import (
     BACKUP_POLICY,
     BACKUP_RUN,
     CRON_JOB,
+    DEPLOYMENT,
     JOB,
     RESTORE_RUN,
     ROLE,
@@ -59,7 +60,7 @@ def survey(
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
         # Made for policies, and of interest to whoever keeps a picture of all: what was missed is seen there now.
-        for kind in (CRON_JOB, SERVICE_ACCOUNT, ROLE, ROLE_BINDING):
+        for kind in (CRON_JOB, DEPLOYMENT, SERVICE_ACCOUNT, ROLE, ROLE_BINDING):
             deque(cluster.each(kind, namespace, MANAGED), maxlen=0)
 
 

@@ -20,6 +20,7 @@ def role(policy: BackupPolicy) -> KubeObject:
     return {
         "metadata": owned_metadata(policy, worker_account(policy.metadata.name)),
         "rules": [
+            *(_of_archiver(policy) if policy.archives else ()),
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backuppolicies"],
@@ -62,6 +63,18 @@ def role(policy: BackupPolicy) -> KubeObject:
             },
         ],
     }
+
+
+def _of_archiver(policy: BackupPolicy) -> list[KubeObject]:
+    """It tells in the status of its policy how far it is."""
+    return [
+        {
+            "apiGroups": ["holdfast.dev"],
+            "resources": ["backuppolicies/status"],
+            "resourceNames": [policy.metadata.name],
+            "verbs": ["get", "patch"],
+        }
+    ]
 
 
 def role_binding(policy: BackupPolicy) -> KubeObject:

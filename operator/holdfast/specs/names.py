@@ -39,6 +39,11 @@ PRUNE_LABEL = "holdfast.dev/prune"
 DRILL_LABEL = "holdfast.dev/drill"
 """On the Jobs and pods of drills: they have no run of their own."""
 
+ARCHIVER_LABEL = "holdfast.dev/archiver"
+"""On the pod that archives the oplog of a policy's source."""
+SPEC_ANNOTATION = "holdfast.dev/spec"
+"""On that pod: what it was made for, as a hash."""
+
 SYNC_LABEL = "holdfast.dev/sync"
 """On a Job that brings the catalogue back: its policy. It has no BackupRun either."""
 
@@ -73,6 +78,16 @@ def drill_cron_job_name(policy: str) -> str:
 def drill_database(policy_uid: str) -> str:
     """The database of a policy's drills on a server that is there. Fits MongoDB's limit of 63 bytes."""
     return f"holdfast-drill-{sha256(policy_uid.encode()).hexdigest()[:16]}"
+
+
+def archiver_name(policy: str) -> str:
+    """Name of the Deployment that archives the oplog. Its pods have a longer one, which must fit too."""
+    return fit(f"{policy}-oplog", NAME_LIMIT - 17)
+
+
+def first_run_of(policy: str, lineage: str) -> str:
+    """Name of the BackupRun from which what is archived in a lineage can be replayed."""
+    return fit(f"{policy}-oplog-{lineage}")
 
 
 def job_of_run(run: str) -> str:

@@ -53,6 +53,10 @@ class Errand:
     """Default: that of the policy."""
     pods: int = 1
     """How many do it together."""
+    resources: Mapping[str, Any] | None = None
+    """Default: those of the policy's Jobs."""
+    of_a_job: bool = True
+    """Whether a Job starts the pod, and the pod is told which."""
     sidecars: tuple[KubeObject, ...] = ()
     volumes: tuple[KubeObject, ...] = ()
     """Of the sidecars."""
@@ -139,7 +143,7 @@ def job_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeOb
         },
         "template": {
             "metadata": metadata,
-            "spec": _pod_spec(policy, image, errand),
+            "spec": pod_spec(policy, image, errand),
         },
     }
 
@@ -157,7 +161,8 @@ def _tries(limit: int, pods: int) -> KubeObject:
     }
 
 
-def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+def pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+    """Of any pod that works for a policy."""
     job = policy.spec.job
     mounts, storage = {**mounted_secrets(policy), **errand.secrets}, policy.spec.storage.chosen
     pod: KubeObject = {
@@ -180,7 +185,7 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeO
                 "imagePullPolicy": job.image_pull_policy or image.pull_policy,
                 "args": ["worker", errand.command],
                 "env": _environment(policy, errand),
-                "resources": job.resources.to_wire(),
+                "resources": dict(errand.resources or job.resources.to_wire()),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -226,14 +231,17 @@ def _secret(mount: MountedSecret) -> dict[str, Any]:
 
 
 def _environment(policy: BackupPolicy, errand: Errand) -> list[dict[str, Any]]:
+    job = [
+        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+    ]
     return [
         {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
         _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
         {"name": "HOLDFAST_POLICY_UID", "value": policy.metadata.uid},
         _from_pod("HOLDFAST_POD", "metadata.name"),
         _from_pod("HOLDFAST_POD_UID", "metadata.uid"),
-        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+        *(job if errand.of_a_job else ()),
         *({"name": name, "value": value} for name, value in errand.environment.items()),
     ]
 
