@@ -313,6 +313,7 @@ class _Planner:
                 f"standalones. {sharded.WHAT_IT_WOULD_NEED}",
                 sharded.HINT,
             )
+            return  # a mongos knows no feature compatibility version
         version, name = version_of(server.version), f"MongoDB {server.version}"
         compatibility = self._target.compatibility()
         if compatibility and version_of(compatibility) < version:
