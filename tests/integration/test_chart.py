@@ -298,6 +298,7 @@ def test_every_value_arrives(render: Render) -> None:
         "mail.name=Ops",
         "mail.colour=#123456",
         "mail.link=https://holdfast.example.com/",
+        "mail.logo=iVBORw0KGgo=",
         "channels.schemes={slack,pagerduty}",
         "resources.limits.memory=1Gi",
         "podAnnotations.one=two",
@@ -321,8 +322,8 @@ def test_every_value_arrives(render: Render) -> None:
     assert pod["priorityClassName"] == "high"
     assert container["resources"]["limits"] == {"memory": "1Gi"}
     environment = environment_of(container)
-    mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK")]
-    assert mail == ["Ops", "#123456", "https://holdfast.example.com/"]
+    mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK", "LOGO")]
+    assert mail == ["Ops", "#123456", "https://holdfast.example.com/", "iVBORw0KGgo="]
     assert environment["HOLDFAST_CHANNEL_SCHEMES"] == "slack,pagerduty"
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
     assert environment["HOLDFAST_MAX_CONCURRENT_RUNS"] == "9"

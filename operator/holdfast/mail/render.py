@@ -1,7 +1,6 @@
 """A letter as a mail: templates with facts become text and HTML, in one message with checked headers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -14,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 
 from holdfast.domain.mail_settings import Sender
 from holdfast.errors import MailRefused
+from holdfast.mail.brand import LOGO_ID, Brand, Logo
 from holdfast.ports import Letter
 
 _PACKAGED = Path(__file__).parents[1] / "templates"
@@ -21,15 +21,6 @@ _IN_THE_SOURCE = Path(__file__).parents[3] / "templates"
 
 SUBJECT_LIMIT = 200
 COLOURS = {"good": "#1a7f4b", "partial": "#b26a00", "bad": "#c62f2f", "none": "#5b6675"}
-
-
-@dataclass(frozen=True)
-class Brand:
-    """How mails present themselves; ``link`` leads to a dashboard, or is empty."""
-
-    name: str = "Holdfast"
-    colour: str = "#1f5fa8"
-    link: str = ""
 
 
 class Renderer:
@@ -43,13 +34,14 @@ class Renderer:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.globals.update(brand=brand or Brand(), colours=COLOURS)
+        self._brand = brand or Brand()
+        self._environment.globals.update(brand=self._brand, colours=COLOURS, logo_id=LOGO_ID)
 
     def render(self, letter: Letter, sender: Sender) -> EmailMessage:
         """MailRefused if no message can be made of it, which another try would not change."""
         try:
             text, html = (self._fill(f"{letter.template}.{kind}", letter.facts) for kind in ("txt", "html"))
-            return _message(letter, sender, text, html)
+            return _message(letter, sender, text, html, self._brand.logo)
         except (TemplateError, MessageError, ValueError) as error:
             raise _cannot(letter, error) from error
 
@@ -71,7 +63,7 @@ def _cannot(letter: Letter, error: Exception) -> MailRefused:
     return MailRefused(f"The mail {letter.template} cannot be made ({type(error).__name__}).", hint="Please report it.")
 
 
-def _message(letter: Letter, sender: Sender, text: str, html: str) -> EmailMessage:
+def _message(letter: Letter, sender: Sender, text: str, html: str, logo: Logo | None) -> EmailMessage:
     message = EmailMessage(policy=SMTP)
     message["From"] = Address(one_line(sender.name), addr_spec=sender.address)
     message["To"] = Address(addr_spec=letter.to)
@@ -84,6 +76,9 @@ def _message(letter: Letter, sender: Sender, text: str, html: str) -> EmailMessa
     # In ASCII with short lines, so that any server takes it as it is.
     message.set_content(text, cte="quoted-printable")
     message.add_alternative(html, subtype="html", cte="quoted-printable")
+    if logo is not None:
+        _, page = message.iter_parts()
+        page.add_related(logo.image, "image", logo.format, cid=f"<{LOGO_ID}>", disposition="inline")
     return message
 
 
