@@ -253,7 +253,7 @@ def test_the_operator_holds_what_it_grants_to_the_worker(render: Render) -> None
     [operator] = [one for one in of_kind(render(), "ClusterRole") if one["metadata"]["name"].endswith(":holdfast")]
     assert set(rules(role(policy))) <= set(rules(operator))
     assert not {verb for _, _, verb in rules(operator)} & {"escalate", "bind", "impersonate"}
-    for only_looked_at in ("secrets", "persistentvolumeclaims"):
+    for only_looked_at in ("secrets", "configmaps", "persistentvolumeclaims"):
         assert {verb for _, resource, verb in rules(operator) if resource == only_looked_at} == {"get"}
 
 
