@@ -16,6 +16,7 @@ from holdfast.mail import template_process
 
 WALL_SECONDS = 15.0
 """The process itself allows less; this is for a machine that has no time for it."""
+TOO_MUCH = "it took more time or memory than a template may"
 _ONE_AT_A_TIME = threading.Lock()
 """So that the memory of one is all that it takes of the container's."""
 _PROGRAM = Path(template_process.__file__)
@@ -46,9 +47,9 @@ def rendered(
                 check=False,
             )
     except subprocess.TimeoutExpired:
-        return {}, dict.fromkeys(names, "it took too long")
+        return {}, dict.fromkeys(names, TOO_MUCH)
     if done.returncode:
         # It was killed by a limit, and could say nothing any more.
-        return {}, dict.fromkeys(names, "it took more time or memory than a template may")
+        return {}, dict.fromkeys(names, TOO_MUCH)
     answer = json.loads(done.stdout)
     return answer["texts"], answer["faults"]
