@@ -1,6 +1,7 @@
 """What happens arrives as a mail: the operator in its pod, a worker in its own, and a real SMTP server with TLS."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def test_a_success_a_failure_a_recovery_and_a_signup_are_told(
 
     site.kubectl.wait("backuppolicy/timetrack", "condition=NewUsersReady")
     person = {"name": "Ada Lovelace", "email": "ada@example.org"}
-    own_mongod.client[site.database]["users"].insert_one(dict(person))
+    own_mongod.client[site.database]["users"].insert_one({**person, "createdAt": datetime.now(UTC)})
     signup = smtp.wait(4, 60)[3]
     assert signup["Subject"].startswith(f"1 new user of {site.database}")
     assert "- Ada Lovelace, ada@example.org" in text_of(signup)
