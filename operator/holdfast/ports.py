@@ -403,6 +403,8 @@ class Letter:
     date: datetime
     template: str
     facts: Mapping[str, Any]
+    own: Mapping[str, str] = field(default_factory=dict)
+    """Templates by name, such as ``backup_failure.html``, that go before those that we ship."""
 
 
 class Mailer(Protocol):
@@ -411,12 +413,16 @@ class Mailer(Protocol):
     Every try is bounded in time. Nothing that it raises holds a password.
     """
 
-    def send(self, server: MailServer, letter: Letter) -> None:
-        """Return when the server has taken the letter.
+    def send(self, server: MailServer, letter: Letter) -> str:
+        """Return when the server has taken the letter; and why the letter's own templates were not used, if so.
 
         MailUnavailable: try again later. MailRefused: not this letter, ever. InvalidMailSettings or
         AuthenticationFailed: not before a person has changed the settings.
         """
+        ...
+
+    def faults(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        """By name, what can be seen to be wrong about templates before there is a letter."""
         ...
 
 
@@ -586,6 +592,7 @@ DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")
 SECRET = Kind("v1", "Secret", "secrets")
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 EVENT = Kind("v1", "Event", "events")

@@ -44,6 +44,8 @@ class OperatorSettings(BaseSettings):
     mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
     mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
     """Where the foot of a mail leads: a dashboard, a runbook."""
+    mail_logo: str = ""
+    """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
     channel_schemes: Annotated[tuple[str, ...], NoDecode] = SCHEMES
     """Which channels policies may name, by Apprise's schemes. None: no channels at all."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

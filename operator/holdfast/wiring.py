@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from holdfast.domain.database_name import check_database_name
 from holdfast.errors import InvalidKey, InvalidSpec, InvalidUri, SecretMissing, StoreUnavailable
@@ -48,6 +49,9 @@ from holdfast.stores.bucket_errors import Words
 from holdfast.stores.buckets import open_bucket
 from holdfast.stores.files import FileStore
 from holdfast.stores.mongodb import MongoStore
+
+if TYPE_CHECKING:
+    from holdfast.mail.render import Renderer
 
 LEVEL = 3
 """zstd's own default: measured to keep up with the wire on two cores."""
@@ -333,25 +337,37 @@ def _database(uri: str, database: str | None, origin: str) -> str:
     return check_database_name(name)
 
 
-def open_mailer(*, name: str | None = None, colour: str | None = None, link: str | None = None) -> Mailer:
-    """What hands mail to the servers that policies name; ``name``, ``colour`` and ``link`` are the looks of mails."""
+@dataclass(frozen=True)
+class Looks:
+    """How mails and messages present themselves; what is empty is as we ship it. ``logo``: an image in Base64."""
+
+    name: str = ""
+    colour: str = ""
+    link: str = ""
+    logo: str = ""
+
+
+def open_mailer(looks: Looks | None = None) -> Mailer:
+    """What hands mail to the servers that policies name. InvalidSpec for a logo that is none."""
     # Only who sends mail pays for the engine of its templates.
-    from holdfast.mail.render import Brand, Renderer
     from holdfast.mail.smtp import SmtpMailer
 
-    looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
-    return SmtpMailer(Renderer(Brand(**looks)))
+    return SmtpMailer(_renderer(looks))
 
 
-def open_messenger(
-    schemes: Iterable[str], *, name: str | None = None, colour: str | None = None, link: str | None = None
-) -> Messenger:
+def open_messenger(schemes: Iterable[str], looks: Looks | None = None) -> Messenger:
     """What hands messages to the services that policies name, as far as ``schemes`` allows; looks as those of mails."""
     from holdfast.hooks.channels import AppriseMessenger
-    from holdfast.mail.render import Brand, Renderer
 
-    looks = {key: value for key, value in {"name": name, "colour": colour, "link": link}.items() if value}
-    return AppriseMessenger(Renderer(Brand(**looks)).text, tuple(schemes))
+    return AppriseMessenger(_renderer(looks).text, tuple(schemes))
+
+
+def _renderer(looks: Looks | None) -> "Renderer":
+    from holdfast.mail.brand import Brand, read_logo
+    from holdfast.mail.render import Renderer
+
+    given = {key: value for key, value in asdict(looks or Looks()).items() if value and key != "logo"}
+    return Renderer(Brand(**given, logo=read_logo(looks.logo if looks else "")))
 
 
 def open_pinger() -> Pinger:

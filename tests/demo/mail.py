@@ -4,7 +4,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from playwright.sync_api import Error as PlaywrightError
+
 from tests.demo.console import DemoError, say
+from tests.support.browser import BrowserError, browser, picture, window
 from tests.support.smtp_server import SmtpServer
 
 
@@ -49,3 +52,15 @@ class MailBox:
             path.write_text(html.get_content(), encoding="utf-8")
             path.with_suffix(".eml").write_bytes(message.as_bytes())
             say(f"It lies in {path}")
+        self._picture()
+
+    def _picture(self) -> None:
+        """What each looks like. The demo goes on without, where this machine has no browser."""
+        try:
+            with browser() as opened:
+                for page_path in sorted(self._folder.glob("mail-*.html")):
+                    with window(opened) as page:
+                        page.set_content(page_path.read_text(encoding="utf-8"))
+                        say(f"As people see it: {picture(page, page_path.with_suffix('.png'))}")
+        except (BrowserError, PlaywrightError) as error:
+            say(f"There is no picture of it: {error}")

@@ -1,5 +1,6 @@
 """The alerts of the chart, and the names of what is measured, as Prometheus' own tool judges them."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def test_the_rules_can_be_read() -> None:
     result = check("check", "rules", ALERTS)
     assert result.returncode == 0, result.stderr
     assert "9 rules found" in result.stdout
+
+
+def test_the_queries_of_the_dashboard_can_be_read(tmp_path: Path) -> None:
+    panels = json.loads((ALERTS.parent / "dashboard.json").read_text())["panels"]
+    queries = [one["expr"] for panel in panels for one in panel["targets"]]
+    rules = [{"record": f"query{number}", "expr": query} for number, query in enumerate(queries)]
+    path = tmp_path / "queries.yaml"
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    result = check("check", "rules", path)
+    assert result.returncode == 0, result.stderr
+    assert f"{len(queries)} rules found" in result.stdout
 
 
 def test_each_alert_fires_when_it_should_and_not_before(tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_the_operator_holds_what_it_grants_to_the_worker(render: Render) -> None
     [operator] = [one for one in of_kind(render(), "ClusterRole") if one["metadata"]["name"].endswith(":holdfast")]
     assert set(rules(role(policy))) <= set(rules(operator))
     assert not {verb for _, _, verb in rules(operator)} & {"escalate", "bind", "impersonate"}
-    for only_looked_at in ("secrets", "persistentvolumeclaims"):
+    for only_looked_at in ("secrets", "configmaps", "persistentvolumeclaims"):
         assert {verb for _, resource, verb in rules(operator) if resource == only_looked_at} == {"get"}
 
 
@@ -298,6 +298,7 @@ def test_every_value_arrives(render: Render) -> None:
         "mail.name=Ops",
         "mail.colour=#123456",
         "mail.link=https://holdfast.example.com/",
+        "mail.logo=iVBORw0KGgo=",
         "channels.schemes={slack,pagerduty}",
         "resources.limits.memory=1Gi",
         "podAnnotations.one=two",
@@ -321,8 +322,8 @@ def test_every_value_arrives(render: Render) -> None:
     assert pod["priorityClassName"] == "high"
     assert container["resources"]["limits"] == {"memory": "1Gi"}
     environment = environment_of(container)
-    mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK")]
-    assert mail == ["Ops", "#123456", "https://holdfast.example.com/"]
+    mail = [environment[f"HOLDFAST_MAIL_{word}"] for word in ("NAME", "COLOUR", "LINK", "LOGO")]
+    assert mail == ["Ops", "#123456", "https://holdfast.example.com/", "iVBORw0KGgo="]
     assert environment["HOLDFAST_CHANNEL_SCHEMES"] == "slack,pagerduty"
     assert (environment["HOLDFAST_LOG_LEVEL"], environment["HOLDFAST_RESYNC_SECONDS"]) == ("DEBUG", "7")
     assert environment["HOLDFAST_MAX_CONCURRENT_RUNS"] == "9"

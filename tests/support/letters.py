@@ -1,5 +1,6 @@
 """Letters with real facts, one of each kind, for looking at them and for keeping them as they are."""
 
+from base64 import b64decode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,8 @@ NOW = datetime(2026, 3, 2, 1, 0, 42, tzinfo=UTC)
 WEEK_DUE = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
 """Monday at 08:00 in Berlin."""
 EVIL = "<script>alert(1)</script>"
+PIXEL = b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGOQj18BAAHHASdPJTHcAAAAAElFTkSuQmCC")
+"""A PNG: one blue pixel, which a mail blows up to its logo."""
 
 _LAST = {"name": "timetrack-29384720", "completionTime": "2026-03-01T01:00:40Z", "backupId": "b0"}
 _GOOD: dict[str, Any] = {

@@ -21,6 +21,7 @@ from tests.support.kube_objects import policy_body, restore_body, run_body
 ROOT = Path(__file__).parents[2]
 OWN = {"holdfast_operator_info", "holdfast_reconcile_duration_seconds", "holdfast_reconcile_errors_total"}
 NAMES = {family.name for family in FAMILIES} | OWN
+LABELS = {family.name: set(family.labels) for family in FAMILIES}
 
 
 class Site:
@@ -232,10 +233,14 @@ def test_every_series_is_in_the_documents_and_no_other() -> None:
 def test_alerts_and_the_dashboard_ask_only_for_what_is_there() -> None:
     files = ROOT / "charts" / "holdfast" / "files"
     rules = yaml.safe_load((files / "alerts.yaml").read_text())["groups"][0]["rules"]
-    panels = json.loads((files / "dashboard.json").read_text())["panels"]
-    asked = " ".join([rule["expr"] for rule in rules] + [one["expr"] for panel in panels for one in panel["targets"]])
+    board = json.loads((files / "dashboard.json").read_text())
+    shown = [one["expr"] for panel in board["panels"] for one in panel["targets"]]
+    chosen = [one["query"] for one in board["templating"]["list"]]
+    asked = " ".join([*(rule["expr"] for rule in rules), *shown, *chosen])
     names = {name.removesuffix("_bucket") for name in re.findall(r"holdfast_\w+", asked)}
     assert names <= NAMES
+    for name, selector in re.findall(r"(holdfast_\w+)\{([^}]*)\}", asked):
+        assert set(re.findall(r"(\w+)\s*[!=]", selector)) <= LABELS[name], (name, selector)
     assert {rule["alert"] for rule in rules} == set(
         re.findall(r"`(Holdfast\w+)`", (ROOT / "docs/monitoring.md").read_text())
     )

@@ -362,7 +362,7 @@ def test_no_mail_no_message_and_no_ping_goes_out_behind_a_shut_fence(time: Time)
     mailer, messenger, pinger = FakeMailer(), FakeMessenger(), FakePinger()
 
     def send_all() -> int:
-        sends: list[Callable[[], None]] = [
+        sends: list[Callable[[], object]] = [
             lambda: FencedMailer(mailer, fence).send(SERVER, LETTER),
             lambda: FencedMessenger(messenger, fence).send(URL, LETTER),
             lambda: FencedPinger(pinger, fence).ping(HEARTBEAT),

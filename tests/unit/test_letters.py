@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.domain.mail_settings import Sender
 from holdfast.errors import MailRefused
-from holdfast.mail.render import Brand, Renderer
+from holdfast.mail.render import Renderer
 from holdfast.ports import Letter
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.letters import EVIL, NOW, WEEK_DUE, letters, policy
@@ -24,13 +24,13 @@ LETTERS = letters()
 ROOT = Path(__file__).parents[2]
 
 
-def rendered(letter: Letter, brand: Brand | None = None) -> EmailMessage:
-    return Renderer(brand).render(letter, SENDER)
+def rendered(letter: Letter) -> EmailMessage:
+    return Renderer().render(letter, SENDER)
 
 
-def forms(letter: Letter, brand: Brand | None = None) -> Sequence[str]:
+def forms(letter: Letter) -> Sequence[str]:
     """Subject and text, and HTML."""
-    message = rendered(letter, brand)
+    message = rendered(letter)
     text, html = (part.get_content().replace("\r\n", "\n") for part in message.iter_parts())
     return f"Subject: {message['Subject']}\n\n{text}", html
 
@@ -74,15 +74,6 @@ def test_other_alphabets_travel_as_ascii() -> None:
     assert message.as_bytes().isascii()
     assert message["Subject"] == "Zeiterfassung für Köln ☂"
     assert all("smtp.köln.example" in part.get_content() for part in message.iter_parts())
-
-
-def test_a_brand_is_shown() -> None:
-    brand = Brand("Ops of <Shop>", "#123456", "https://holdfast.example.com/")
-    text, html = forms(LETTERS["backup_success"], brand)
-    assert "Ops of &lt;Shop&gt;" in html
-    assert 'href="https://holdfast.example.com/"' in html
-    assert "#123456" in html
-    assert "https://holdfast.example.com/" in text
 
 
 def test_facts_that_are_missing_are_a_fault_of_ours_and_end_in_words() -> None:

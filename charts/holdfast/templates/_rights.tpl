@@ -83,6 +83,10 @@ subjects:
   resourceNames: {{ toJson . }}
   {{- end }}
   verbs: [get]
+# Templates of mails that a policy names. Never listed, never watched.
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get]
 # Whether the claim that a policy names for its backups is there.
 - apiGroups: [""]
   resources: [persistentvolumeclaims]

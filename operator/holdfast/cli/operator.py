@@ -18,7 +18,7 @@ from holdfast.services.census import Census
 from holdfast.services.fence import FencedMailer, FencedMessenger, FencedPinger, LeaseFence
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe, open_signups
+from holdfast.wiring import Looks, now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe, open_signups
 
 SWITCH_SECONDS = 0.001
 """How long one thread keeps the interpreter from the others. With Python's own 5 ms and twenty busy threads, the loop
@@ -57,9 +57,9 @@ def run_operator() -> None:
 def _reconciler(
     settings: OperatorSettings, cluster: Cluster, census: Census, meter: Meter, fence: LeaseFence | None
 ) -> Reconciler:
-    looks = {"name": settings.mail_name, "colour": settings.mail_colour, "link": settings.mail_link}
-    mailer, pinger = open_mailer(**looks), open_pinger()
-    messenger = open_messenger(settings.channel_schemes, **looks)
+    looks = Looks(settings.mail_name, settings.mail_colour, settings.mail_link, settings.mail_logo)
+    mailer, pinger = open_mailer(looks), open_pinger()
+    messenger = open_messenger(settings.channel_schemes, looks)
     if fence is not None:
         mailer, pinger = FencedMailer(mailer, fence), FencedPinger(pinger, fence)
         messenger = FencedMessenger(messenger, fence)

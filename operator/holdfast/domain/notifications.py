@@ -46,6 +46,9 @@ class DeliveryPhase(StrEnum):
     FAILED = "Failed"
 
 
+TEMPLATE_FAILED = "TemplateFailed"
+"""Why a mail that was sent is not as somebody wanted it."""
+
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(minutes=15)
 """Short enough that a corrected password is soon put to use."""

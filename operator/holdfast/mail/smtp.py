@@ -2,7 +2,7 @@
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from smtplib import (
     SMTP,
@@ -53,12 +53,16 @@ class SmtpMailer:
         self._renderer = renderer or Renderer()
         self._answer, self._total = answer_seconds, total_seconds
 
-    def send(self, server: MailServer, letter: Letter) -> None:
-        message = self._renderer.render(letter, server.sender)
+    def faults(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        return self._renderer.faults(own)
+
+    def send(self, server: MailServer, letter: Letter) -> str:
+        message, fault = self._renderer.compose(letter, server.sender)
         with _translated(server, letter.to), self._connection(server) as connection:
             if server.user:
                 connection.login(server.user, server.password)
             connection.send_message(message, server.sender.address, [letter.to])
+        return fault
 
     @contextmanager
     def _connection(self, server: MailServer) -> Iterator[SMTP]:

@@ -46,6 +46,12 @@ class Recipient(Spec):
     ] = None
 
 
+class TemplatesRef(Spec):
+    """A ConfigMap in the policy's namespace that holds templates under their names."""
+
+    name: Annotated[SecretName, Field(description="Name of the ConfigMap, in the namespace of the policy.")]
+
+
 class EmailSpec(Spec):
     """Mail about this policy. It is off as long as the Secret has no SMTP_HOST."""
 
@@ -72,6 +78,13 @@ class EmailSpec(Spec):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["address"]},
         ),
     ] = ()
+    templates_ref: Annotated[
+        TemplatesRef | None,
+        Field(
+            description="A ConfigMap with templates of your own, such as backup_failure.html, that go before those "
+            "that Holdfast ships. One with an error is not used. Default: none."
+        ),
+    ] = None
     collect_seconds: Annotated[
         int,
         Field(
@@ -154,7 +167,13 @@ class Delivery(Status):
     next_attempt_time: Annotated[Timestamp | None, Field(description="When it is tried again.")] = None
     sent_time: Annotated[Timestamp | None, Field(description="When the mail server took it.")] = None
     reason: Annotated[str | None, Field(description="Why the last try failed, as one CamelCase word.")] = None
-    error: Annotated[str | None, Field(description="Why the last try failed, in the words of the mail server.")] = None
+    error: Annotated[
+        str | None,
+        Field(
+            description="Why the last try failed, in the words of the mail server; or why templates of yours were not "
+            "used."
+        ),
+    ] = None
 
 
 Deliveries = Annotated[

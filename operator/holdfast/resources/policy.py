@@ -216,10 +216,11 @@ class BackupPolicyStatus(Status):
         Field(
             description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
             "backups lie in the very server that they protect. NotificationsReady: mail can be sent. NewUsersReady: "
-            "new users are followed. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule "
-            "does not keep is removed in time. DrillPassed: the newest drill restored a backup and found it equal. "
-            "ScheduleMissed: the newest scheduled backup never started. PointInTime: the oplog is archived, and any "
-            "second can be restored from here on. Healthy: all five checks of `health` are good.",
+            "new users are followed. TemplatesReady: templates of your own can be used. HeartbeatReady: the heartbeat "
+            "URL hears us. RetentionCompliant: what the rule does not keep is removed in time. DrillPassed: the newest "
+            "drill restored a backup and found it equal. ScheduleMissed: the newest scheduled backup never started. "
+            "PointInTime: the oplog is archived, and any second can be restored from here on. Healthy: all five checks "
+            "of `health` are good.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -1,6 +1,6 @@
 """The gate before all that the operator does to the outside: it is open while its Lease is surely held."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from threading import Condition
 
@@ -51,9 +51,12 @@ class FencedMailer:
     def __init__(self, mailer: Mailer, fence: Fence) -> None:
         self._mailer, self._fence = mailer, fence
 
-    def send(self, server: MailServer, letter: Letter) -> None:
+    def send(self, server: MailServer, letter: Letter) -> str:
         with self._fence.act():
-            self._mailer.send(server, letter)
+            return self._mailer.send(server, letter)
+
+    def faults(self, own: Mapping[str, str]) -> Mapping[str, str]:
+        return self._mailer.faults(own)
 
 
 class FencedMessenger:

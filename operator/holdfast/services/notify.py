@@ -19,6 +19,7 @@ from holdfast.services.courier import Courier
 from holdfast.services.find_policy import living_policy
 from holdfast.services.mail_account import Account, database_name
 from holdfast.services.outbox import change_delivery, owe
+from holdfast.services.own_templates import own_templates, say_templates
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
 from holdfast.services.setting import read_setting, speak
 from holdfast.services.summarise import summarise
@@ -64,11 +65,13 @@ def notify(
     if since is None:
         since = now
         speak(cluster, policy, setting, (), since=since, now=now)
-    at_work = _Round(cluster, Courier(mailer, messenger, account), signups, policy, account, since, now)
+    own = own_templates(cluster, mailer, policy)
+    at_work = _Round(cluster, Courier(mailer, messenger, account, own), signups, policy, account, since, now)
     look = at_work.go()
     runs = ended_runs(cluster, policy) if at_work.acted else at_work.runs
     told = [delivery for run, _ in runs if run.status.notifications for delivery in run.status.notifications.deliveries]
     speak(cluster, policy, setting, [*told, *at_work.restores], since=since, now=now)
+    say_templates(cluster, policy, own, [*told, *at_work.restores], now=now)
     return None if look is None else max(1.0, (look - now).total_seconds())
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from holdfast.domain.notifications import (
+    TEMPLATE_FAILED,
     Batch,
     Debt,
     DeliveryPhase,
@@ -75,11 +76,14 @@ class Post:
             self._change(debt, lambda delivery: delivery.model_copy(update={"message_id": message_id}))
         letter = Letter(message_id, self.to, self.now, TEMPLATES[batch.lead.event], self.tell(batch))
         try:
-            self.courier.send(letter)
+            fault = self.courier.send(letter)
         except HoldfastError as error:
             return self._failed(batch, error, again, final=isinstance(error, MailRefused) or given_up(first, self.now))
         for debt in batch.debts:
-            self._cross_out(debt)
+            self._cross_out(debt, fault)
+        if fault:
+            owner = self.owners[batch.lead.run]
+            self.cluster.record(owner.body, owner.place.kind, "Warning", TEMPLATE_FAILED, fault)
         return self.now
 
     def _message_id(self, lead: Debt) -> str:
@@ -87,8 +91,8 @@ class Post:
         key = message_key(place.uid, lead.event, self.to, lead.at.isoformat())
         return f"{key}@{self.courier.domain}"
 
-    def _cross_out(self, debt: Debt) -> None:
-        self._change(debt, partial(_sent, now=self.now))
+    def _cross_out(self, debt: Debt, fault: str = "") -> None:
+        self._change(debt, partial(_sent, now=self.now, fault=fault))
 
     def _failed(self, batch: Batch, error: HoldfastError, again: datetime, *, final: bool) -> datetime | None:
         said = str(error)[:ERROR_LIMIT]
@@ -152,9 +156,9 @@ def _claimed(delivery: Delivery, *, attempts: int, first: datetime, again: datet
     )
 
 
-def _sent(delivery: Delivery, *, now: datetime) -> Delivery:
-    gone = {"next_attempt_time": None, "reason": None, "error": None}
-    return delivery.model_copy(update={**gone, "phase": DeliveryPhase.SENT, "sent_time": now})
+def _sent(delivery: Delivery, *, now: datetime, fault: str) -> Delivery:
+    told = {"next_attempt_time": None, "reason": TEMPLATE_FAILED if fault else None, "error": fault or None}
+    return delivery.model_copy(update={**told, "phase": DeliveryPhase.SENT, "sent_time": now})
 
 
 def _not_sent(delivery: Delivery, *, reason: str, error: str, final: bool) -> Delivery:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.domain.channels import is_channel
-from holdfast.domain.notifications import Event
+from holdfast.domain.notifications import TEMPLATE_FAILED, Event
 from holdfast.errors import InvalidInput
 from holdfast.ports import BACKUP_POLICY, Cluster, Messenger
 from holdfast.resources.conditions import find_condition
@@ -112,7 +112,11 @@ def _trouble(told: Sequence[Delivery], account: Account) -> Verdict | None:
         if tried and delivery.to in account.recipients and delivery.reason != WITHDRAWN:
             known = newest.get(delivery.to)
             newest[delivery.to] = (tried, delivery) if known is None or tried >= known[0] else known
-    troubled = [(to, delivery) for to, (_, delivery) in sorted(newest.items()) if delivery.error]
+    troubled = [
+        (to, delivery)
+        for to, (_, delivery) in sorted(newest.items())
+        if delivery.error and delivery.reason != TEMPLATE_FAILED
+    ]
     if not troubled:
         return None
     to, delivery = troubled[0]

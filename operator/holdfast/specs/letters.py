@@ -34,6 +34,12 @@ TEMPLATES = {
     Event.NEW_USER: "new_user",
 }
 
+TEMPLATE_NAMES = frozenset(f"{name}.{kind}" for name in (*TEMPLATES.values(), "run") for kind in ("html", "txt")) | {
+    "base.html",
+    "parts.html",
+}
+"""What a policy may bring templates of its own for."""
+
 _SUBJECTS = {
     Event.BACKUP_SUCCEEDED: "Backup of {database} succeeded",
     Event.BACKUP_FAILED: "Backup of {database} FAILED",

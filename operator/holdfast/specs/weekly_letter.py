@@ -74,13 +74,13 @@ def _days(
 
 def _day(name: str, runs: Sequence[BackupRun], size: int, largest: int) -> Mapping[str, Any]:
     if not runs:
-        return {"name": name, "width": 0, "outcome": "none", "text": "no backup"}
+        return {"name": name, "width": 0, "outcome": "none", "size": "", "text": "no backup"}
     good = sum(run.status.phase is Phase.SUCCEEDED for run in runs)
     outcome = "good" if good == len(runs) else "partial" if good or size else "bad"
-    text = f"{good} of {len(runs)} good"
     return {
         "name": name,
         "width": max(BARE_WIDTH, 100 * size // largest) if largest else BARE_WIDTH,
         "outcome": outcome,
-        "text": f"{human_bytes(size)}, {text}" if size else text,
+        "size": human_bytes(size) if size else "",
+        "text": f"{good} of {len(runs)} good",
     }

@@ -126,6 +126,19 @@ def test_it_goes_on_where_the_collection_was_dropped_and_made_anew(
     assert [one.name for one in signups.people(where, second.ids, FIELDS)] == ["Cleo"]
 
 
+def test_a_restore_that_puts_another_collection_in_its_place_is_no_signup(
+    signups: MongoSignups, where: UserCollection, database: Users
+) -> None:
+    _join(database, "Ada")
+    begin = signups.look(where, None, shown=20).position
+    database.restored.insert_many([{"name": "Ada"}, {"name": "Ben"}])
+    database.restored.rename("users", dropTarget=True)
+    restored = signups.look(where, begin, shown=20)
+    _join(database, "Cleo")
+    found = signups.look(where, restored.position, shown=20)
+    assert (restored.count, found.count) == (0, 1)
+
+
 def test_changes_that_are_no_signups_are_none(signups: MongoSignups, where: UserCollection, database: Users) -> None:
     _join(database, "Ada")
     begin = signups.look(where, None, shown=20).position

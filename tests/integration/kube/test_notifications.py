@@ -232,6 +232,23 @@ def test_who_signs_up_is_told_once_also_over_the_death_of_the_operator(
         assert secret not in kept
 
 
+def test_mails_are_made_by_templates_of_a_config_map_as_far_as_they_are_good(
+    ready: Namespace, smtp: SmtpServer
+) -> None:
+    data = {"backup_success.txt": "All is well with {{ database }}.", "backup_success.html": "{{ nobody }}"}
+    ready.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mails"}, "data": data})
+    ready.apply(policy(health=QUIET, notifications={"email": {"templatesRef": {"name": "mails"}}}))
+    says(ready, "Configured", "TemplatesReady")
+    run_ends(ready, "first", Phase.SUCCEEDED)
+    assert "is complete, and every part of it" in text_of(smtp.wait(1)[0])
+    assert "backup_success.html: 'nobody' is undefined" in says(ready, "TemplateFailed", "TemplatesReady")["message"]
+    mended = {**data, "backup_success.html": "<p>All is well.</p>"}
+    ready.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "mails"}, "data": mended})
+    says(ready, "Configured", "TemplatesReady")
+    run_ends(ready, "second", Phase.SUCCEEDED)
+    assert text_of(smtp.wait(2)[1]).strip() == "All is well with shop."
+
+
 def test_without_settings_mail_is_off_and_comes_on_with_them(
     here: Namespace, operator: OperatorProcess, smtp: SmtpServer
 ) -> None:
