@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,10 @@ def _deleted(shop: Shop) -> None:
         here.wait_for_status("br", name, phase="Pending")
         here.kubectl("patch", "br", name, "--type=merge", '--patch={"spec":{"cancel":true}}')
         here.wait_for_status("br", name, phase="Cancelled")
+    # It is left alone for an hour.
+    ended = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    patch = json.dumps({"status": {"completionTime": ended}})
+    here.kubectl("patch", "br", "cancelled", "--subresource=status", "--type=merge", f"--patch={patch}")
     here.wait(lambda: not here.get("br", "cancelled"), "the older one is gone")
 
 
