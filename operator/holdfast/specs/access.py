@@ -30,12 +30,12 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns"],
                 # list: a prune keeps what any run of the policy holds.
-                "verbs": ["get", "list", "create", "patch"],
+                "verbs": ["get", "list", "create"],
             },
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns/status"],
-                "verbs": ["get", "patch"],
+                "verbs": ["patch"],
             },
             {
                 "apiGroups": ["holdfast.dev"],
@@ -46,9 +46,10 @@ def role(policy: BackupPolicy) -> KubeObject:
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["restoreruns/status"],
-                "verbs": ["get", "patch"],
+                "verbs": ["patch"],
             },
-            # A restore whose RestoreRun was deleted has no other place to say what state the target is in.
+            # Each step of a run is told by who takes it; and a restore whose RestoreRun was deleted has no other place to
+            # say what state the target is in.
             {
                 "apiGroups": [""],
                 "resources": ["events"],

@@ -20,7 +20,16 @@ from tests.support.operator_process import OperatorProcess
 
 SYSTEM = "holdfast-system"
 CRDS = {f"customresourcedefinition/{kind}.holdfast.dev" for kind in ("backuppolicies", "backupruns", "restoreruns")}
-PASSING = ("event", "endpoints", "pod/", "replicaset", "controllerrevision", "lease/kube", "lease/apiserver")
+PASSING = (
+    "event",
+    "endpoints",
+    "pod/",
+    "replicaset",
+    "apiservice",
+    "controllerrevision",
+    "lease/kube",
+    "lease/apiserver",
+)
 """What comes and goes without anybody's doing."""
 
 
