@@ -48,8 +48,8 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "resources": ["restoreruns/status"],
                 "verbs": ["patch"],
             },
-            # Each step of a run is told by who takes it; and a restore whose RestoreRun was deleted has no other place to
-            # say what state the target is in.
+            # Each step of a run is told by who takes it; and a restore whose RestoreRun was deleted has no other place
+            # to say what state the target is in.
             {
                 "apiGroups": [""],
                 "resources": ["events"],
