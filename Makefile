@@ -32,7 +32,7 @@ test: unit integration e2e ## All tests
 .PHONY: unit
 unit: setup ## Tests of the rules: seconds, nothing started
 	$(call say,Unit tests)
-	@$(BIN)/python -m pytest tests/unit --cov --cov-report=
+	@$(BIN)/python -m pytest tests/unit --numprocesses 2 --cov --cov-report=
 	@$(BIN)/coverage report --include='*/domain/*,*/repository/*,*/specs/*'
 
 .PHONY: integration

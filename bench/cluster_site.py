@@ -40,6 +40,7 @@ class Site:
     """``uri``: the database that all policies back up, which answers the operator's pings."""
 
     plane: ControlPlane
+    connection: Connection
     cluster: KubeCluster
     folder: Path
     uri: str
@@ -192,7 +193,7 @@ def open_site(uri: str) -> Iterator[Site]:
             configuration = client.Configuration()
             config.load_kube_config(str(plane.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]
             configuration.connection_pool_maxsize = 16
-            cluster = KubeCluster(Connection(client.ApiClient(configuration)))
-            yield Site(plane, cluster, folder, uri)
+            connection = Connection(client.ApiClient(configuration))
+            yield Site(plane, connection, KubeCluster(connection), folder, uri)
         finally:
             plane.stop()

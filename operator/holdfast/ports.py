@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from typing import Any, Literal, Protocol
 
 from holdfast.domain.mail_settings import MailServer
@@ -70,6 +71,29 @@ class Store(Protocol):
     def close(self) -> None: ...
 
 
+class Fate(Enum):
+    """What became of a process."""
+
+    UNKNOWN = "unknown"
+    """It may be at work."""
+    GONE = "gone"
+    """Nobody runs it any more, as far as anybody knows; a machine that is cut off may."""
+    ENDED = "ended"
+    """It has ended, for certain."""
+
+
+class Witness(Protocol):
+    """Knows what became of the holders of locks. Never raises; whoever is not sure says UNKNOWN."""
+
+    def myself(self) -> Mapping[str, str]:
+        """What this process writes into its locks, so that others can ask for it; empty if nobody could."""
+        ...
+
+    def fate(self, holder: Mapping[str, str], /) -> Fate:
+        """Of the process that wrote this into its lock."""
+        ...
+
+
 # --- the database that is backed up ---------------------------------------------------------------------------------
 
 CollectionType = Literal["collection", "view", "timeseries"]
@@ -108,7 +132,7 @@ class Estimate:
     storage_bytes: int = 0
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class ClusterTime:
     """A BSON timestamp: seconds since the epoch, and a counter within that second."""
 
@@ -215,6 +239,10 @@ class Target(Protocol):
 
     def server(self) -> ServerInfo: ...
 
+    def compatibility(self) -> str | None:
+        """The server's feature compatibility version, such as ``6.0``; None where the user may not ask for it."""
+        ...
+
     def identities(self) -> dict[str, bytes | None]:
         """All collections and views that are there, by name, with the UUID of what holds the data (views have none).
         A collection keeps its UUID when it is renamed."""
@@ -248,9 +276,9 @@ class Target(Protocol):
         TargetNotEmpty if the name is taken, and not to be replaced or not by a collection."""
         ...
 
-    def insert(self, collection: CollectionInfo, documents: Sequence[bytes], *, only_missing: bool = False) -> int:
-        """Insert raw documents, in order into a capped collection, and return how many. Any write error raises;
-        with ``only_missing``, a duplicate key is none."""
+    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+        """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
+        write error raises; with ``only_missing``, a duplicate key is none."""
         ...
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
@@ -426,8 +454,8 @@ class SourceProbe(Protocol):
     def probe(self, uri: str, *, origin: str, read_preference: str) -> str:
         """What answers, in words, such as ``Replica set rs0``. Takes five seconds at most, and reads no data.
 
-        InvalidUri, AuthenticationFailed, NotAuthorized or SourceUnavailable if it cannot be read. ``origin`` is where
-        the URI came from, for messages.
+        InvalidUri, InvalidSpec, AuthenticationFailed, NotAuthorized or SourceUnavailable if it cannot be read.
+        ``origin`` is where the URI came from, for messages.
         """
         ...
 
@@ -554,6 +582,7 @@ BACKUP_POLICY = Kind("holdfast.dev/v1alpha1", "BackupPolicy", "backuppolicies")
 BACKUP_RUN = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns")
 RESTORE_RUN = Kind("holdfast.dev/v1alpha1", "RestoreRun", "restoreruns")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
 JOB = Kind("batch/v1", "Job", "jobs")
 POD = Kind("v1", "Pod", "pods")
 SECRET = Kind("v1", "Secret", "secrets")
@@ -580,8 +609,10 @@ class Cluster(Protocol):
         """All objects of a kind with all of these labels; of all namespaces if none is named."""
         ...
 
-    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        """The same without labels, a few at a time, for what is too much to be held at once.
+    def each(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Iterator[KubeObject]:
+        """The same, a few at a time, for what is too much to be held at once.
 
         It is no picture of one moment: what changes meanwhile may come twice, as it was and as it is.
         """

@@ -112,12 +112,30 @@ class WorkerSettings(BaseSettings):
 
     namespace: str
     policy: str
+    policy_uid: str = ""
+    pod: str = ""
+    pod_uid: str = ""
     job: str
     job_uid: str
     run: str | None = None
     waits_for_turn: bool = False
+    parallelism: Annotated[int, Field(ge=1)] = 1
+    """How many pods work on the run together."""
+    index: Annotated[int, Field(ge=0, validation_alias="JOB_COMPLETION_INDEX")] = 0
+    """Which of them this is; the Job's controller says it."""
     mounts: str = "/var/run/holdfast"
     termination_log: str = "/dev/termination-log"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class ArchiveSettings(BaseSettings):
+    """Of an archiver's pod, which no Job has started."""
+
+    model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
+
+    namespace: str
+    policy: str
+    mounts: str = "/var/run/holdfast"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
 

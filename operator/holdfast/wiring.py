@@ -16,8 +16,9 @@ from holdfast.mongo.replay import MongoReplayer
 from holdfast.mongo.signups import MongoSignups
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store
+from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store, Witness
 from holdfast.repository.cipher import key_of
+from holdfast.repository.locks import NOBODY
 from holdfast.repository.repository import Repository
 from holdfast.resources.drill import EphemeralTarget
 from holdfast.resources.policy import BackupPolicy
@@ -105,10 +106,10 @@ def open_target(uri: str, database: str, *, origin: str) -> MongoTarget:
     return MongoTarget(client, database, origin=origin)
 
 
-def open_oplog(uri: str, *, origin: str) -> MongoOplog:
-    """The oplog of the server behind a URI, from one member. A call waits for new entries: no time-out of our own."""
-    selector = OneMember()
-    return MongoOplog(connect(uri, origin=origin, server_selector=selector), origin=origin)
+def open_oplog(uri: str, *, origin: str, read_preference: str | None = None) -> MongoOplog:
+    """The oplog of the server behind a URI, from one member."""
+    options: dict[str, Any] = {"readPreference": read_preference} if read_preference else {}
+    return MongoOplog(connect(uri, origin=origin, server_selector=OneMember(), **options), origin=origin)
 
 
 def open_replayer(uri: str, database: str, *, origin: str) -> MongoReplayer:
@@ -159,13 +160,15 @@ def open_store(address: str, *, uri: str | None, uri_origin: str, database: str 
     )
 
 
-def open_repository(store: Store, *, level: int = LEVEL, key: bytes | None = None) -> Repository:
-    return Repository(store, compression_level=level, key=key)
+def open_repository(
+    store: Store, *, level: int = LEVEL, key: bytes | None = None, witness: Witness = NOBODY
+) -> Repository:
+    return Repository(store, compression_level=level, key=key, witness=witness)
 
 
 @contextmanager
 def open_for_policy(
-    policy: BackupPolicy, *, mounts: Path, member: Member | None = None
+    policy: BackupPolicy, *, mounts: Path, member: Member | None = None, witness: Witness = NOBODY
 ) -> Iterator[tuple[MongoSource, Repository]]:
     """What a policy backs up and where to, with what the kubelet has mounted: its Secrets, and a volume.
 
@@ -179,19 +182,33 @@ def open_for_policy(
         closing(
             open_source(uri, spec.source.database, origin=origin, read_preference=preference, member=member)
         ) as source,
-        closing(repository_of(policy, mounts=mounts)) as repository,
+        closing(repository_of(policy, mounts=mounts, witness=witness)) as repository,
     ):
         yield source, repository
 
 
-def repository_of(policy: BackupPolicy, *, mounts: Path) -> Repository:
+@contextmanager
+def open_for_archive(policy: BackupPolicy, *, mounts: Path) -> Iterator[tuple[MongoOplog, Repository, str]]:
+    """The oplog of a policy's source, where its slices go, and the database that they are of."""
+    source = policy.spec.source
+    origin = _secret_origin(policy, source.uri_secret_ref)
+    uri = read_uri(mounts / SOURCE / URI_FILE, origin=origin)
+    name = _database(uri, source.database, origin)
+    with (
+        closing(open_oplog(uri, origin=origin, read_preference=source.read_preference)) as oplog,
+        closing(repository_of(policy, mounts=mounts)) as repository,
+    ):
+        yield oplog, repository, name
+
+
+def repository_of(policy: BackupPolicy, *, mounts: Path, witness: Witness = NOBODY) -> Repository:
     """Where a policy keeps its backups. The source is not asked, unless they lie beside it."""
     spec, key = policy.spec, None
     store = _store_of(policy, mounts)
     if spec.encryption:
         key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
         key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
-    return open_repository(store, level=spec.compression.level, key=key)
+    return open_repository(store, level=spec.compression.level, key=key, witness=witness)
 
 
 @contextmanager
@@ -235,6 +252,12 @@ def open_target_as_source(policy: BackupPolicy, run: RestoreRun, database: str, 
     """The same database for reading: what a restore would replace is backed up first."""
     uri, name, origin = _target_of(policy, run, database, mounts)
     return open_source(uri, name, origin=origin, read_preference="primary")
+
+
+def open_replayer_for(policy: BackupPolicy, run: RestoreRun, database: str, *, mounts: Path) -> MongoReplayer:
+    """The same database, for repeating what an oplog says."""
+    uri, name, origin = _target_of(policy, run, database, mounts)
+    return open_replayer(uri, name, origin=origin)
 
 
 def _target_of(policy: BackupPolicy, run: RestoreRun, database: str, mounts: Path) -> tuple[str, str, str]:

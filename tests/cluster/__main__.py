@@ -21,7 +21,8 @@ The first start builds the programs, which takes about ten minutes and 15 GB of 
 """
 _EPILOGUE = """\
 To use a cluster of your own instead, set HOLDFAST_KUBECONFIG to its kubeconfig, HOLDFAST_HOST_ADDRESS to the address
-by which its pods reach this host, and HOLDFAST_IMAGE to an image that its nodes already have.
+by which its pods reach this host, and HOLDFAST_IMAGE to an image that its nodes already have. For drills,
+HOLDFAST_MONGOD_IMAGE names an image of MongoDB; by default it is mongo:6.0.
 """
 
 

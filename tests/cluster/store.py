@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import tarfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.cluster.errors import ClusterError
@@ -62,7 +63,7 @@ class Store:
         digest = hashlib.sha256(data).hexdigest()
         if self.has(PAUSE_IMAGE) and mark.exists() and mark.read_text() == digest:
             return
-        write_image(archive, PAUSE_IMAGE, "pause", data)
+        write_image(archive, PAUSE_IMAGE, {"pause": data}, {"Entrypoint": ["/pause"], "User": "65535:65535"})
         self.load(archive)
         archive.unlink()
         mark.write_text(digest)
@@ -104,14 +105,14 @@ def full_name(image: str) -> str:
     return image if "." in first or ":" in first or first == "localhost" else f"docker.io/{image}"
 
 
-def write_image(archive: Path, name: str, program: str, data: bytes) -> None:
-    """Write an image archive with one static program in it."""
-    layer = _tar({program: (data, 0o755)})
+def write_image(archive: Path, name: str, files: Mapping[str, bytes], settings: Mapping[str, object]) -> None:
+    """Write an image archive with just these files in it. ``settings``: the image's ``config``."""
+    layer = _tar({path: (data, 0o755) for path, data in files.items()})
     config = json.dumps(
         {
             "architecture": "amd64",
             "os": "linux",
-            "config": {"Entrypoint": [f"/{program}"], "User": "65535:65535"},
+            "config": settings,
             "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
         }
     ).encode()

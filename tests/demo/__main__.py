@@ -1,11 +1,12 @@
 """``python -m tests.demo [up|down]``: see README. KEEP=0 takes everything down at the end."""
 
+import json
 import os
 import secrets
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, strftime
+from time import gmtime, monotonic, strftime
 from typing import Any
 
 from pymongo import MongoClient
@@ -25,6 +26,9 @@ NAMESPACE = "timetrack"
 SYSTEM = "holdfast-system"
 COLLECTIONS = ("users", "timeEntries", "userGoals", "feedback", "feedbackVotes", "dayReflections")
 ENTRIES = 40_000
+THEN = "timetrack_then"
+"""Where the moment before the accident is restored to."""
+ARCHIVED_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ def demo() -> None:
             box.show(2)
         with step(5, "Damage, a plan, and a restore that is proven"):
             restore(shell, database, backup_id)
-    with step(6, "The end"):
+        with step(6, "A drop by accident, and the second before it"):
+            go_back_to_the_second_before(shell, database)
+    with step(7, "The end"):
         finish()
 
 
@@ -82,8 +88,9 @@ def start_database() -> Database:
     for name in COLLECTIONS:
         say(f"{name:<16}{mongod.client['timetrack'][name].estimated_document_count():>8} documents")
     user = f"timetrack-{secrets.token_hex(4)}"
-    # dbAdmin: a collection with a validator is restored past it.
-    password = mongod.create_user(user, [{"role": role, "db": "timetrack"} for role in ("readWrite", "dbAdmin")])
+    # dbAdmin: a collection with a validator is restored past it. backup and restore: for any second.
+    roles = [{"role": role, "db": name} for role in ("readWrite", "dbAdmin") for name in ("timetrack", THEN)]
+    password = mongod.create_user(user, [*roles, *({"role": role, "db": "admin"} for role in ("backup", "restore"))])
     return Database(mongod, mongod.uri_for(user, password, database="timetrack"))
 
 
@@ -177,6 +184,47 @@ def restore(shell: Shell, database: Database, backup_id: str) -> None:
         f"Proven: all {documents} documents of {len(before.collections)} collections, byte for byte, with their indexes"
     )
     say("and options, are what they were before the damage.")
+
+
+def go_back_to_the_second_before(shell: Shell, database: Database) -> None:
+    client = database.client
+    client.drop_database(THEN)
+    archive = {"spec": {"pointInTime": {"enabled": True, "sliceSeconds": 1}}}
+    shell.run(
+        *("kubectl", "patch", "backuppolicy/timetrack", "--type", "merge", "--patch", json.dumps(archive)),
+        *("--namespace", NAMESPACE),
+    )
+    say("An archiver follows the oplog from now on, and a backup starts by itself, from which it can be replayed.")
+    shell.run(
+        *("kubectl", "wait", "--for=condition=PointInTime", "backuppolicy/timetrack"),
+        *("--namespace", NAMESPACE, "--timeout", "3m"),
+    )
+    users = client["timetrack"]["users"]
+    changed = users.update_many({}, {"$set": {"greeting": "written behind the backup"}}).modified_count
+    before = image_of(client, "timetrack")
+    users.drop()
+    say(f"{changed} users are changed, and a moment later collection users is dropped, by accident.")
+    wait_until_archived(shell, client)
+    shell.show("kubectl", "get", "backuppolicies", "--output", "wide", "--namespace", NAMESPACE)
+    ask_to_restore(shell, "before-the-drop.yaml")
+    shell.show("kubectl", "get", "restoreruns", "--output", "wide", "--namespace", NAMESPACE)
+    found = differences(before, image_of(client, THEN))
+    if found:
+        raise DemoError("The moment before the drop is not what it was:\n" + "\n".join(found[:10]))
+    documents = sum(collection.count for collection in before.collections.values())
+    say(f"Proven: database {THEN} holds all {documents} documents as they were just before the drop,")
+    say("with what was written behind the last backup.")
+
+
+def wait_until_archived(shell: Shell, client: MongoClient[dict[str, Any]]) -> None:
+    """Until what is written now can be restored. DemoError if that takes too long."""
+    seconds = client.admin.command("hello")["lastWrite"]["opTime"]["ts"].time
+    second = strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds))
+    deadline = monotonic() + ARCHIVED_SECONDS
+    to = ("--output", "jsonpath={.status.pointInTime.to}", "--namespace", NAMESPACE)
+    while shell.run("kubectl", "get", "backuppolicy/timetrack", *to, show=False).strip() < second:
+        if monotonic() > deadline:
+            raise DemoError("The archiver is not at work: see kubectl logs deployment/timetrack-oplog.")
 
 
 def ask_to_restore(shell: Shell, sample: str) -> str:

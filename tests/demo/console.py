@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
-STEPS = 6
+STEPS = 7
 
 
 class DemoError(Exception):

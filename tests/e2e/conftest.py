@@ -8,8 +8,10 @@ import pytest
 
 from tests import cluster
 from tests.e2e.site import Site
+from tests.support.certificate import make_certificate
 from tests.support.kubectl import Kubectl
 from tests.support.mongod import Mongod
+from tests.support.smtp_server import Certificates, SmtpServer
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM = "holdfast-system"
@@ -74,3 +76,11 @@ def site(operator: Kubectl, kubectl: Kubectl, mongod: Mongod, namespaces: Iterat
     site.release()
     kubectl("delete", "namespace", name, "--wait=false")
     mongod.client.drop_database(site.database)
+
+
+@pytest.fixture
+def smtp(kubernetes: cluster.Cluster, tmp_path: Path) -> Iterator[SmtpServer]:
+    """A mail server with TLS and a login, which pods reach."""
+    address = kubernetes.node_address
+    with SmtpServer(Certificates(*make_certificate(tmp_path, address)), login=True, host=address) as running:
+        yield running

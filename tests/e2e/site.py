@@ -1,20 +1,20 @@
 """What one team has: a namespace, a database with a user, Secrets, policies and runs."""
 
 import copy
-from time import monotonic
 from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from tests.support import held
 from tests.support.kubectl import CommandFailed, Kubectl, Object
 from tests.support.mongod import Mongod
 from tests.support.schedules import NOT_NOW
+from tests.support.smtp_server import SmtpServer
 from tests.support.timetrack import generate
 
 API = "holdfast.dev/v1alpha1"
 SMALL = 300
 HELD_COLLECTION = "timeEntries"
-HELD_SECONDS = 90
 
 
 class Site:
@@ -44,7 +44,14 @@ class Site:
         return self.mongod.uri_for(self.user, self.password, database=self.database)
 
     def secret(self, uri: str, name: str = "timetrack", key: str = "MONGODB_URI") -> None:
-        self.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {key: uri}})
+        self._secret(name, {key: uri})
+
+    def secret_with_mail(self, uri: str, smtp: SmtpServer) -> None:
+        """One Secret for all, as from an .env file."""
+        self._secret("timetrack", {"MONGODB_URI": uri, **smtp.settings()})
+
+    def _secret(self, name: str, values: Object) -> None:
+        self.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": values})
 
     def policy(self, name: str = "timetrack", **spec: Any) -> None:
         """Apply a policy; keywords replace parts of its spec."""
@@ -115,29 +122,18 @@ class Site:
 
     def hold(self) -> None:
         """Every reader of the held collection waits, until ``release``."""
-        self._failpoint("alwaysOn")
+        held.hold(self.mongod.client, self._held_namespace)
 
     def release(self) -> None:
-        self._failpoint("off")
-
-    def _failpoint(self, mode: str) -> None:
-        self.mongod.client["admin"].command(
-            {
-                "configureFailPoint": "waitInFindBeforeMakingBatch",
-                "mode": mode,
-                "data": {"nss": f"{self.database}.{HELD_COLLECTION}", "shouldCheckForInterrupt": True},
-            }
-        )
+        held.release(self.mongod.client, self._held_namespace)
 
     def held(self) -> None:
-        """Wait until a worker is held: the server shows its read of the collection."""
-        pipeline: list[Object] = [
-            {"$currentOp": {"allUsers": True}},
-            {"$match": {"ns": f"{self.database}.{HELD_COLLECTION}", "command.find": HELD_COLLECTION}},
-        ]
-        deadline = monotonic() + HELD_SECONDS
-        while not list(self.mongod.client["admin"].aggregate(pipeline)):
-            assert monotonic() < deadline, "no worker began to read"
+        """Wait until a worker is held."""
+        held.await_held(self.mongod.client, self._held_namespace)
+
+    @property
+    def _held_namespace(self) -> str:
+        return f"{self.database}.{HELD_COLLECTION}"
 
     # --- what was said ---------------------------------------------------------------------------------------------
 

@@ -79,6 +79,10 @@ def test_a_worker_killed_each_time_ends_its_run(site: Site) -> None:
     status = site.ended(run, "Failed")
     assert "137" in status["message"] or "killed" in status["message"].lower()
     assert json.loads(holdfast(site, "list", "--json")) == []
+    # Its lock is still there, and in nobody's way:
+    after = site.start()
+    site.ended(after)
+    site.kubectl.wait(f"backuprun/{after}", "jsonpath={.status.retention.freedBytes}")
 
 
 def test_a_worker_asked_to_stop_ends_in_an_orderly_way_and_its_successor_finishes(site: Site) -> None:

@@ -1,34 +1,14 @@
 """The end of a run arrives as a mail: the operator in its pod, a worker in its own, and a real SMTP server with TLS."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from tests import cluster
 from tests.e2e.site import Site
-from tests.support.certificate import make_certificate
 from tests.support.kubectl import Kubectl
-from tests.support.smtp_server import ADMIN, PASSWORD, Certificates, SmtpServer
-
-
-@pytest.fixture
-def smtp(kubernetes: cluster.Cluster, tmp_path: Path) -> Iterator[SmtpServer]:
-    address = kubernetes.node_address
-    with SmtpServer(Certificates(*make_certificate(tmp_path, address)), login=True, host=address) as running:
-        yield running
-
-
-def set_secret(site: Site, uri: str, smtp: SmtpServer) -> None:
-    """One Secret for all, as from an .env file."""
-    values = {"MONGODB_URI": uri, **smtp.settings()}
-    site.kubectl.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "timetrack"}, "stringData": values})
+from tests.support.smtp_server import ADMIN, PASSWORD, SmtpServer
 
 
 def test_a_success_a_failure_and_a_recovery_are_told(site: Site, smtp: SmtpServer, operator: Kubectl) -> None:
     site.fill()
     good = site.uri()
-    set_secret(site, good, smtp)
+    site.secret_with_mail(good, smtp)
     # Its source cannot be read for a while, which health would tell too.
     site.policy(job={"backoffLimit": 0}, health={"ping": False})
     site.kubectl.wait("backuppolicy/timetrack", "condition=NotificationsReady")
@@ -40,11 +20,11 @@ def test_a_success_a_failure_and_a_recovery_are_told(site: Site, smtp: SmtpServe
     assert body is not None
     assert backup_id in body.get_content()
 
-    set_secret(site, good.replace(site.password, "wrong"), smtp)
+    site.secret_with_mail(good.replace(site.password, "wrong"), smtp)
     site.ended(site.start(), "Failed")
     assert "FAILED" in smtp.wait(2, 60)[1]["Subject"]
 
-    set_secret(site, good, smtp)
+    site.secret_with_mail(good, smtp)
     run = site.start()
     site.ended(run)
     last = smtp.wait(3, 60)[2]

@@ -96,7 +96,7 @@ def run(minutes: float, seed: int) -> Result:
         storm.rage(minutes * 60)
         result.faults, result.missed, result.came_back = list(storm.struck), storm.missed, storm.came_back
 
-        say("Calm. Each policy is to back up by itself again.")
+        say("Calm. Each policy is to back up and prune by itself again.")
         cluster.up()
         begin = time.monotonic()
         seen = {checks.name_of(run) for run in _patiently(scene.runs)}
@@ -123,11 +123,9 @@ def _check(scene: Scene, ledger: Ledger, before: DatabaseImage, storm: Storm, re
     yield from checks.explained(runs)
     for place in scene.places:
         yield from checks.clean(scene, place)
-        held = checks.swept(scene, place)
-        if held:
-            result.held.append(held)
+        yield from checks.swept(scene, place)
         stored = scene.holdfast(place, "list")
-        yield from checks.kept(place, runs, stored, held=bool(held))
+        yield from checks.kept(place, runs, stored)
         for backup in stored:
             say(f"Restoring {backup['backupId']} of {place.policy}")
             yield from checks.restorable(scene, place, backup, before, ledger)
@@ -145,13 +143,17 @@ def _patiently(look: Callable[[], list[Object]]) -> list[Object]:
 
 
 def _without_success(scene: Scene, seen: set[str]) -> list[str]:
-    """The policies without a run that succeeded, beside those seen before."""
+    """The policies without a run that succeeded and pruned, beside those seen before."""
     good = {
         run["spec"]["policyRef"]["name"]
         for run in scene.runs()
-        if checks.phase_of(run) == "Succeeded" and not checks.is_imported(run) and checks.name_of(run) not in seen
+        if checks.has_pruned(run) and not checks.is_imported(run) and checks.name_of(run) not in seen
     }
-    return [f"{place.policy} has no good backup" for place in scene.places if place.policy not in good]
+    return [
+        f"{place.policy} has no good backup with a prune behind it"
+        for place in scene.places
+        if place.policy not in good
+    ]
 
 
 def _still_open(scene: Scene) -> list[str]:

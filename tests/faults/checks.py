@@ -15,8 +15,6 @@ TOLD = TERMINAL - {"Cancelled"}
 GRACE = timedelta(minutes=2)
 SECOND = timedelta(seconds=1)
 SWEEP_SECONDS = 60.0
-IN_THE_WAY = ("is locked", "did not end within")
-"""What a sweep says that waits for somebody's lock, and what is said of one that waited for too long."""
 Span = tuple[datetime, datetime]
 
 
@@ -31,6 +29,12 @@ def phase_of(run: Object) -> str:
 def is_imported(run: Object) -> bool:
     """Whether it stands for a backup whose own run could not say that it is there: nobody ran it, nobody is told."""
     return bool(run["spec"].get("reason") == "Imported")
+
+
+def has_pruned(run: Object) -> bool:
+    """Whether a good backup was followed by a prune that went well."""
+    retention = run.get("status", {}).get("retention", {})
+    return phase_of(run) == "Succeeded" and "time" in retention and not retention.get("error")
 
 
 def open_runs(runs: Sequence[Object]) -> list[str]:
@@ -101,30 +105,29 @@ def clean(scene: Scene, place: Place) -> Iterator[str]:
         yield f"{place.policy}: verify finds {report['damage']}"
 
 
-def swept(scene: Scene, place: Place) -> str:
-    """Sweep, which must take nothing that is needed. Returns who is in the way: a dead worker is, until its lease ends.
-
-    CommandLineFailed if it fails for any other cause.
-    """
+def swept(scene: Scene, place: Place) -> Iterator[str]:
+    """A sweep, which must take nothing that is needed, finds nobody in its way: no dead worker's lock is left."""
     try:
         scene.holdfast(place, "prune", "--keep-last", str(ALL), seconds=SWEEP_SECONDS)
     except CommandLineFailed as error:
-        if not any(words in str(error) for words in IN_THE_WAY):
-            raise
-        return str(error)
-    return ""
+        yield f"{place.policy} cannot be swept: {error}"
 
 
-def kept(
-    place: Place, runs: Sequence[Object], stored: Sequence[Mapping[str, Any]], *, held: bool = False
-) -> Iterator[str]:
-    """What is stored is what the rule asks for; a run that says Succeeded has a backup, unless the rule let it go.
+def unpruned(runs: Sequence[Object]) -> Counter[str]:
+    """Why good backups were followed by no prune, or by one that failed. The next one makes up for it."""
+    good = [run["status"].get("retention", {}) for run in runs if phase_of(run) == "Succeeded" and not is_imported(run)]
+    return Counter(
+        retention.get("reason", "Unknown" if retention else "NotReported")
+        for retention in good
+        if not retention or retention.get("error")
+    )
 
-    ``held``: somebody's lock is in the way of removing what is too much.
-    """
+
+def kept(place: Place, runs: Sequence[Object], stored: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What is stored is what the rule asks for; a run that says Succeeded has a backup, unless the rule let it go."""
     mine = [run for run in runs if run["spec"]["policyRef"]["name"] == place.policy]
     complete = [backup["backupId"] for backup in stored if backup["phase"] == "Succeeded"]
-    if len(complete) > place.kept and not held:
+    if len(complete) > place.kept:
         yield f"{place.policy}: {len(complete)} backups are stored, the rule keeps {place.kept}"
     began = {backup["backupId"]: moment(backup["startTime"]) for backup in stored}
     for run in mine:

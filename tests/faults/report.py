@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from tests.faults.checks import is_imported, length_of, phase_of
+from tests.faults.checks import is_imported, length_of, phase_of, unpruned
 from tests.faults.plan import Fault, Target, Way
 from tests.support.kubectl import Object
 
@@ -31,8 +31,6 @@ class Result:
     doubled: int = 0
     entries: int = 0
     calm_seconds: float = 0.0
-    held: list[str] = field(default_factory=list)
-    """Which repositories could not be swept yet, and why."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -51,11 +49,10 @@ def markdown(result: Result) -> str:
     lines += [
         f"- Restored and compared: {result.restored} backups, up to {result.entries} transactions of the ledger.",
         f"- Mails: {result.mails}, {result.doubled} of them a second time under the same Message-ID.",
-        f"- The first good backup of every policy after the last fault: {result.calm_seconds:.0f} s.",
+        f"- The first good backup of every policy, with its prune, after the last fault: {result.calm_seconds:.0f} s.",
     ]
     if result.missed:
         lines.append(f"- Not struck, as there was nothing to strike: {', '.join(map(str, result.missed))}.")
-    lines += [f"- Not swept yet, until the lease of a dead worker's lock ends: {one}" for one in result.held]
     if result.came_back:
         again = Counter(result.came_back)
         lines.append(f"- Ended by themselves and were started again: {', '.join(sorted(again))}.")
@@ -76,6 +73,9 @@ def _runs(every: Sequence[Object]) -> list[str]:
         lines.append(
             f"- Given back by the catalogue, as their own run could not tell: {len(every) - len(runs)} backups."
         )
+    if late := unpruned(runs):
+        told = ", ".join(f"{reason} {count}" for reason, count in late.most_common())
+        lines.append(f"- Good backups whose prune was left to the next one: {late.total()} ({told}).")
     if reasons:
         lines.append(f"- Reasons: {', '.join(f'{reason} {count}' for reason, count in reasons.most_common())}.")
     return lines

@@ -30,3 +30,11 @@ def database(mongod: Mongod) -> Iterator[Database[dict[str, Any]]]:
     name = f"test_{uuid4().hex[:12]}"
     yield mongod.client[name]
     mongod.client.drop_database(name)
+
+
+@pytest.fixture
+def restored(mongod: Mongod, database: Database[dict[str, Any]]) -> Iterator[Database[dict[str, Any]]]:
+    """Where to restore to."""
+    name = f"{database.name}_restored"
+    yield mongod.client[name]
+    mongod.client.drop_database(name)

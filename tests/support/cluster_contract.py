@@ -126,6 +126,11 @@ class ClusterContract:
         everywhere = [body for body in cluster.each(BACKUP_POLICY) if body["metadata"]["namespace"] == namespace]
         assert len(everywhere) == len(names)
 
+    def test_each_takes_labels_too(self, cluster: Cluster, namespace: str) -> None:
+        cluster.apply(ROLE, role(namespace, ["get"]))
+        assert [body["metadata"]["name"] for body in cluster.each(ROLE, namespace, {"team": "a"})] == ["worker"]
+        assert not list(cluster.each(ROLE, namespace, {"team": "b"}))
+
     def test_no_events_is_an_empty_list(self, cluster: Cluster, made: KubeObject) -> None:
         assert not cluster.events(made, "FailedCreate")
 

@@ -10,11 +10,14 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from ssl import create_default_context
+from ssl import SSLContext, create_default_context
+from typing import Any
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -28,6 +31,14 @@ TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm")
 OPERATOR = "operator"
 """A user with no right but what a test binds to it."""
 START_SECONDS = 60
+PATHS: Mapping[str, str] = {
+    "bp": "apis/holdfast.dev/v1alpha1/namespaces/{}/backuppolicies",
+    "br": "apis/holdfast.dev/v1alpha1/namespaces/{}/backupruns",
+    "rr": "apis/holdfast.dev/v1alpha1/namespaces/{}/restoreruns",
+    "cronjob": "apis/batch/v1/namespaces/{}/cronjobs",
+    "job": "apis/batch/v1/namespaces/{}/jobs",
+}
+"""Where the API server keeps what tests look at again and again: a kubectl for each look costs more than all else."""
 AUDIT = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -109,6 +120,18 @@ class ControlPlane:
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {output}")
         return output
+
+    def get(self, namespace: str, kind: str, name: str) -> dict[str, Any]:
+        """An object, or an empty one if there is none."""
+        if kind not in PATHS:
+            output = self.kubectl("--namespace", namespace, "get", kind, name, "--output=json", "--ignore-not-found")
+            return dict(json.loads(output)) if output else {}
+        try:
+            return dict(json.loads(self._ask(f"/{PATHS[kind].format(namespace)}/{name}")))
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.NOT_FOUND:
+                return {}
+            raise
 
     def asked(self, *users: str) -> list[Asked]:
         """All that these users have asked for, in the order of the answers."""
@@ -217,14 +240,19 @@ class ControlPlane:
             time.sleep(0.1)
 
     def _get(self, path: str) -> bytes | None:
-        context = create_default_context(cafile=str(self._folder / "certs" / "apiserver.crt"))
-        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self._tokens['admin']}"})  # noqa: S310
         try:
-            with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310
-                data: bytes = answer.read()
-                return data
+            return self._ask(path)
         except OSError:
             return None
+
+    def _ask(self, path: str) -> bytes:
+        request = urllib.request.Request(self.url + path, headers={"Authorization": f"Bearer {self._tokens['admin']}"})  # noqa: S310
+        with urllib.request.urlopen(request, context=self._trust(), timeout=5) as answer:  # noqa: S310
+            data: bytes = answer.read()
+            return data
+
+    def _trust(self) -> SSLContext:
+        return create_default_context(cafile=str(self._folder / "certs" / "apiserver.crt"))
 
     def render(self, chart: Path, template: str, *settings: str, namespace: str = "default") -> str:
         """One template of a chart, as Helm would install it with these ``name=value``."""

@@ -10,7 +10,8 @@ from holdfast.domain.consistency import Consistency
 from holdfast.mongo.source import MongoSource
 from holdfast.ports import WHOLE, Advance, ClusterTime, CollectionInfo, KeyRange, Source
 from holdfast.repository.repository import Repository, new_backup_id
-from holdfast.services.back_up import BackupOutcome, BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
 from holdfast.services.restore import BeforeReplacing, RestoreOutcome, restore
 from holdfast.stores.memory import MemoryStore

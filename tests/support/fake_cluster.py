@@ -54,8 +54,10 @@ class FakeCluster:
             and (labels or {}).items() <= (body["metadata"].get("labels") or {}).items()
         ]
 
-    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        return iter(self.list(kind, namespace))
+    def each(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Iterator[KubeObject]:
+        return iter(self.list(kind, namespace, labels))
 
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
         key = _key(kind, body)

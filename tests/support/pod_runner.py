@@ -31,19 +31,26 @@ class RunningPod:
         """As the kubelet does with a pod that is deleted."""
         self.process.terminate()
 
+    def kill(self) -> None:
+        """As the kernel does when memory runs out."""
+        self.process.kill()
+
     def end(self, seconds: float = 60) -> int:
         """Wait for its end, tell the API server as the kubelet does, and return the exit code."""
         output, _ = self.process.communicate(timeout=seconds)
         assert "Traceback" not in output, output
-        code = self.process.returncode
+        # One that a signal killed has a negative code here; the kubelet says 128 and its number.
+        code = self.process.returncode if self.process.returncode >= 0 else 128 - self.process.returncode
         message = self.termination_log.read_text() if self.termination_log.exists() else ""
-        state = {"terminated": {"exitCode": code, "message": message}}
-        container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
-        status = {"status": {"phase": "Failed" if code else "Succeeded", "containerStatuses": [container]}}
-        patch = f"--patch={json.dumps(status)}"
-        arguments = ("patch", "pod", self.name, "--subresource=status", "--type=merge", patch)
-        self.plane.kubectl("--namespace", self.namespace, *arguments, check=False)
+        self.tell("Failed" if code else "Succeeded", {"terminated": {"exitCode": code, "message": message}})
         return code
+
+    def tell(self, phase: str, state: dict[str, Any]) -> None:
+        """Say to the API server what the kubelet would."""
+        container = {"name": "worker", "state": state, "ready": False, "restartCount": 0, "image": "x", "imageID": ""}
+        patch = json.dumps({"status": {"phase": phase, "containerStatuses": [container]}})
+        arguments = ("patch", "pod", self.name, "--subresource=status", "--type=merge", f"--patch={patch}")
+        self.plane.kubectl("--namespace", self.namespace, *arguments, check=False)
 
 
 class PodRunner:
@@ -80,7 +87,9 @@ class PodRunner:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        return RunningPod(self._plane, namespace, name, process, log)
+        running = RunningPod(self._plane, namespace, name, process, log)
+        running.tell("Running", {"running": {}})
+        return running
 
     def _mount(self, namespace: str, secret: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -101,4 +110,6 @@ def _value(variable: dict[str, Any], pod: dict[str, Any]) -> str:
     path = variable["valueFrom"]["fieldRef"]["fieldPath"]
     if path.startswith("metadata.labels["):
         return str(pod["metadata"]["labels"][path.partition("'")[2].rstrip("']")])
+    if path.startswith("metadata.annotations["):
+        return str(pod["metadata"]["annotations"][path.partition("'")[2].rstrip("']")])
     return str(pod["metadata"][path.removeprefix("metadata.")])

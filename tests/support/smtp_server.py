@@ -116,6 +116,17 @@ class SmtpServer:
         assert got, f"{len(self.received)} of {count} mails within {seconds} s: {subjects}"
         return list(self.received)
 
+    def wait_for(self, subject: str, seconds: float = 30) -> EmailMessage:
+        """The first mail with this in its subject."""
+
+        def found() -> EmailMessage | None:
+            return next((one for one in self.received if subject in one["Subject"]), None)
+
+        with self.changed:
+            mail = self.changed.wait_for(found, seconds)
+        assert mail, f"no mail with {subject!r} within {seconds} s: {[one['Subject'] for one in self.received]}"
+        return mail
+
     def settles(self, seconds: float) -> None:
         """Wait until no mail came for so long."""
         with self.changed:

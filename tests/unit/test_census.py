@@ -239,3 +239,20 @@ def test_alerts_and_the_dashboard_ask_only_for_what_is_there() -> None:
     assert {rule["alert"] for rule in rules} == set(
         re.findall(r"`(Holdfast\w+)`", (ROOT / "docs/monitoring.md").read_text())
     )
+
+
+def test_how_far_behind_an_archive_is_grows_while_nothing_is_told(site: Site) -> None:
+    now = site.clock()
+    gap = {"from": format_time(now - timedelta(hours=2)), "to": format_time(now - timedelta(hours=1))}
+    told = {"from": format_time(now - timedelta(days=1)), "to": format_time(now), "lagSeconds": 1, "gaps": [gap]}
+    site.policy(status={"pointInTime": told})
+    site.clock.advance(90)
+    assert site.value("point_in_time_lag_seconds") == 90
+    assert site.value("point_in_time_to_timestamp_seconds") == now.timestamp()
+    assert site.value("point_in_time_from_timestamp_seconds") == now.timestamp() - 86400
+    assert site.value("point_in_time_gaps") == 1
+
+
+def test_where_no_oplog_is_archived_nothing_is_measured_of_it(site: Site) -> None:
+    site.policy()
+    assert site.value("point_in_time_lag_seconds") is None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster import dns, external, images, processes, standin, store
+from tests.cluster import dns, external, images, processes, server_image, standin, store
 from tests.cluster.errors import ClusterError
 from tests.cluster.layout import Layout, layout
 
@@ -102,3 +102,18 @@ def test_a_cluster_of_the_users_own_says_what_is_missing(monkeypatch: pytest.Mon
         images.build_image()
     monkeypatch.setenv("HOLDFAST_IMAGE", "holdfast:mine")
     assert images.build_image() == "holdfast:mine"
+
+
+LISTED = """\tlinux-vdso.so.1 (0x00007f531b765000)
+\tlibcurl.so.4 => /lib/x86_64-linux-gnu/libcurl.so.4 (0x00007f531b6a5000)
+\tlibc.so.6 => /lib/x86_64-linux-gnu/libc.so.6 (0x00007f531453e000)
+\t/lib64/ld-linux-x86-64.so.2 (0x00007f531b767000)
+"""
+
+
+def test_the_image_of_a_server_has_its_libraries_and_their_loader() -> None:
+    assert server_image.libraries_in(LISTED) == [
+        *("/lib/x86_64-linux-gnu/libcurl.so.4", "/lib/x86_64-linux-gnu/libc.so.6", "/lib64/ld-linux-x86-64.so.2")
+    ]
+    with pytest.raises(ClusterError, match=r"libssl\.so\.3"):
+        server_image.libraries_in("\tlibssl.so.3 => not found\n" + LISTED)

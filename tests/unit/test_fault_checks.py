@@ -84,10 +84,6 @@ def test_more_backups_than_the_rule_keeps_are_found() -> None:
     assert list(checks.kept(SHORT, [], stored("a", "b", "c")))
 
 
-def test_more_backups_are_no_wonder_where_a_lock_is_in_the_way() -> None:
-    assert not list(checks.kept(SHORT, [], stored("a", "b", "c"), held=True))
-
-
 def test_a_success_whose_backup_is_gone_too_early_is_found() -> None:
     assert list(checks.kept(SHORT, [run("a")], stored("b")))
 
@@ -116,13 +112,23 @@ class Refusing:
         raise CommandLineFailed(self._words)
 
 
+def test_a_lock_that_is_left_is_found() -> None:
+    words = "The repository in s3://bucket is locked: backup by a."
+    assert words in " ".join(checks.swept(cast("Scene", Refusing(words)), SHORT))
+
+
+PRUNED = {"time": BEGIN, "removed": []}
+BUSY = {"time": BEGIN, "reason": "RepositoryBusy", "error": "It is locked."}
+
+
 @pytest.mark.parametrize(
-    "words", ["The repository in s3://bucket is locked: backup by a.", "It did not end within 60 s."]
+    ("status", "pruned"),
+    [({"retention": PRUNED}, True), ({}, False), ({"retention": BUSY}, False), ({"phase": "Failed"}, False)],
 )
-def test_a_sweep_that_waits_for_a_lock_is_held_up(words: str) -> None:
-    assert checks.swept(cast("Scene", Refusing(words)), SHORT) == words
+def test_a_good_backup_is_followed_by_a_prune(status: dict[str, Any], pruned: bool) -> None:
+    assert checks.has_pruned(run(**status)) is pruned
 
 
-def test_a_sweep_that_fails_for_another_cause_is_not_only_held_up() -> None:
-    with pytest.raises(CommandLineFailed):
-        checks.swept(cast("Scene", Refusing("It met a traceback.")), SHORT)
+def test_prunes_that_did_not_go_are_counted_by_their_cause() -> None:
+    runs = [run(), run(retention=BUSY), run(retention=BUSY), run(retention=PRUNED), run(phase="Failed")]
+    assert checks.unpruned(runs) == {"RepositoryBusy": 2, "NotReported": 1}

@@ -1,29 +1,48 @@
 """Who may do what in a repository at once."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from threading import Event
+from typing import Any
 
 import pytest
 
 from holdfast.errors import Interrupted, NotAuthorized, RepositoryBusy, StoreUnavailable
-from holdfast.ports import Labels
+from holdfast.ports import Fate, Labels
 from holdfast.repository import locks
-from holdfast.repository.locks import LEASE, MARGIN, Lock, LockKind, kept_for_reading, locked
+from holdfast.repository.locks import AFTERMATH, LEASE, MARGIN, Lock, LockKind, kept_for_reading, locked
 from holdfast.stores.memory import MemoryStore
 
 
+class Oracle:
+    """A witness that knows what tests tell it."""
+
+    def __init__(self) -> None:
+        self.fates: dict[str, Fate] = {}
+        self.name = "first"
+        self.asked: list[str] = []
+
+    def myself(self) -> Mapping[str, str]:
+        return {"pod": self.name}
+
+    def fate(self, holder: Mapping[str, str]) -> Fate:
+        self.asked.append(holder["pod"])
+        return self.fates.get(holder["pod"], Fate.UNKNOWN)
+
+
 class Bench:
-    """A store and a clock that tests turn by hand."""
+    """A store, a witness and a clock that tests turn by hand."""
 
     def __init__(self) -> None:
         self.store = MemoryStore()
+        self.oracle = Oracle()
         self.now = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
     def clock(self) -> datetime:
         return self.now
 
     def lock(self, kind: LockKind, skew: timedelta = timedelta(0)) -> Lock:
-        return Lock(self.store, lambda: self.now + skew, kind, f"test {kind}")
+        return Lock(self.store, lambda: self.now + skew, kind, f"test {kind}", self.oracle)
 
     def taken(self, kind: LockKind) -> Lock:
         lock = self.lock(kind)
@@ -118,6 +137,102 @@ def test_a_lock_is_given_back_when_the_work_fails(bench: Bench) -> None:
     with pytest.raises(KeyError), locked(bench.store, bench.clock, LockKind.SHARED, "backup", Event()):
         raise KeyError
     assert bench.store.objects == {}
+
+
+@pytest.mark.parametrize("fate", [Fate.GONE, Fate.ENDED])
+def test_a_shared_lock_is_broken_at_once_when_its_holder_is_known_to_be_dead(bench: Bench, fate: Fate) -> None:
+    backup = bench.taken(LockKind.SHARED)
+    bench.oracle.fates["first"] = fate
+    bench.taken(LockKind.EXCLUSIVE)
+    with pytest.raises(RepositoryBusy, match="lost"):
+        backup.check()
+
+
+def test_a_lock_of_whom_nobody_knows_is_honoured(bench: Bench) -> None:
+    bench.taken(LockKind.SHARED)
+    with pytest.raises(RepositoryBusy):
+        bench.lock(LockKind.EXCLUSIVE).acquire()
+
+
+def test_an_exclusive_lock_of_the_dead_is_honoured_until_what_they_asked_for_has_been_done(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE)
+    bench.oracle.fates["first"] = Fate.ENDED
+    backup = bench.lock(LockKind.SHARED)
+    for pause in (timedelta(0), AFTERMATH - timedelta(seconds=1)):
+        bench.now += pause
+        with pytest.raises(RepositoryBusy):
+            backup.acquire()
+    bench.now += timedelta(seconds=1)
+    backup.acquire()
+    assert len(bench.store.objects) == 1
+
+
+def test_an_exclusive_lock_of_one_that_may_live_on_is_honoured(bench: Bench) -> None:
+    bench.taken(LockKind.EXCLUSIVE)
+    bench.oracle.fates["first"] = Fate.GONE
+    backup = bench.lock(LockKind.SHARED)
+    for _ in range(2):
+        with pytest.raises(RepositoryBusy):
+            backup.acquire()
+        bench.now += AFTERMATH
+
+
+def test_who_shares_a_lock_with_others_asks_nobody_what_became_of_them(bench: Bench) -> None:
+    bench.taken(LockKind.SHARED)
+    bench.taken(LockKind.SHARED)
+    assert not bench.oracle.asked
+
+
+class Meddled(MemoryStore):
+    """Lets somebody else ``act`` just before the next call of a method."""
+
+    before = ""
+    act: Callable[[], object] = staticmethod(lambda: None)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == super().__getattribute__("before"):
+            self.before = ""
+            self.act()
+        return super().__getattribute__(name)
+
+
+@pytest.fixture
+def meddled(bench: Bench) -> Meddled:
+    bench.store = store = Meddled()
+    return store
+
+
+def test_a_lock_that_is_renewed_while_others_look_is_not_overlooked(bench: Bench, meddled: Meddled) -> None:
+    backup = bench.taken(LockKind.SHARED)
+    meddled.before, meddled.act = "read", backup.renew
+    with pytest.raises(RepositoryBusy, match="test shared"):
+        bench.lock(LockKind.EXCLUSIVE).acquire()
+
+
+def test_a_lock_that_is_broken_while_it_is_renewed_is_lost(bench: Bench, meddled: Meddled) -> None:
+    backup = bench.taken(LockKind.SHARED)
+    meddled.before, meddled.act = "create", meddled.objects.clear
+    for step in (backup.renew, backup.check):
+        with pytest.raises(RepositoryBusy, match="lost"):
+            step()
+
+
+def test_a_lock_that_is_renewed_while_it_is_broken_is_broken_all_the_same(bench: Bench, meddled: Meddled) -> None:
+    backup = bench.taken(LockKind.SHARED)
+    bench.oracle.fates["first"] = Fate.GONE
+    meddled.before, meddled.act = "delete", backup.renew
+    bench.taken(LockKind.EXCLUSIVE)
+    with pytest.raises(RepositoryBusy, match="lost"):
+        backup.check()
+
+
+def test_a_lock_that_is_listed_and_cannot_be_read_is_not_looked_for_for_ever(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.taken(LockKind.SHARED)
+    monkeypatch.setattr(bench.store, "read", lambda _: None)
+    with pytest.raises(RepositoryBusy, match="faster"):
+        bench.lock(LockKind.EXCLUSIVE).acquire()
 
 
 class Flaky(MemoryStore):

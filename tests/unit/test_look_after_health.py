@@ -348,3 +348,19 @@ def test_a_secret_that_the_operator_may_not_read_is_told(site: Site) -> None:
     site.look(MINUTE)
     site.look(MINUTE)
     assert site.check("DatabaseConnection") == ("Critical", "The source cannot be read: It may not get secrets.")
+
+
+def test_a_gap_in_the_archived_oplog_is_critical_at_once_and_over_with_a_backup() -> None:
+    site = Site(pointInTime={"enabled": True})
+    to = site.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+    gap = {"from": "2026-02-01T00:00:00Z", "message": "The oplog rolled over."}
+    told = {"from": "2026-01-01T00:00:00Z", "to": to, "lineage": "1772366400-0a", "gaps": [gap]}
+    site.run("a")
+    site.cluster.patch_status(BACKUP_POLICY, site.policy(), {"pointInTime": told})
+    site.look()
+    assert site.check("BackupIntegrity")[0] == "Critical"
+    assert "rolled over" in site.check("BackupIntegrity")[1]
+    told["gaps"] = [{**gap, "to": to}]
+    site.cluster.patch_status(BACKUP_POLICY, site.policy(), {"pointInTime": told})
+    site.look()
+    assert site.check("BackupIntegrity")[0] == "Healthy"

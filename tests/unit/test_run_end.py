@@ -74,6 +74,32 @@ def test_a_pod_that_cannot_start_is_shown_then_ends_the_run(pod: PodState, reaso
     assert "600 s" in late.message
 
 
+def test_of_several_pods_the_one_that_came_to_the_end_is_believed() -> None:
+    share = WorkerMessage("ShareDone", "Another pod tells.").encode()
+    end = WorkerMessage("Succeeded", "", Phase.SUCCEEDED, {"backupId": "b"}).encode()
+    helper = replace(RUNNING, name="h", index=1, finished=True, exit_code=0, terminated_message=share)
+    finisher = replace(helper, name="f", index=0, created=POD.created - timedelta(seconds=1), terminated_message=end)
+    assert ended(replace(JOB, end="Complete"), finisher, helper).phase is Phase.SUCCEEDED
+
+
+def test_of_several_pods_one_that_has_done_its_share_does_not_explain_a_failure() -> None:
+    share = WorkerMessage("ShareDone", "Another pod tells.").encode()
+    helper = replace(RUNNING, name="h", index=1, finished=True, exit_code=0, terminated_message=share)
+    killed = replace(DEAD, name="k", index=0, created=POD.created - timedelta(seconds=9), exit_code=137)
+    end = ended(failed("FailedIndexes"), helper, killed)
+    assert (end.reason, "137" in end.message) == ("WorkerDied", True)
+
+
+def test_one_of_several_pods_at_work_is_enough() -> None:
+    stuck = replace(POD, name="s", index=1, unschedulable="0/3 nodes are available")
+    assert verdict(JOB, replace(RUNNING, index=0), stuck, now=NOW + TIMEOUT) is None
+
+
+def test_several_pods_of_which_none_can_start_end_the_run() -> None:
+    stuck = [replace(POD, name=f"s{n}", index=n, unschedulable="0/3 nodes are available") for n in range(2)]
+    assert ended(JOB, *stuck, now=POD.created + TIMEOUT).reason == "Unschedulable"
+
+
 def test_a_pod_that_was_made_just_now_is_no_news() -> None:
     assert verdict(JOB, replace(POD, created=NOW - timedelta(seconds=5))) is None
 

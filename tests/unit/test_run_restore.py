@@ -29,6 +29,7 @@ from holdfast.ports import (
     BACKUP_POLICY,
     RESTORE_RUN,
     Advance,
+    ClusterTime,
     CollectionInfo,
     Estimate,
     Kind,
@@ -49,7 +50,10 @@ from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.plan_restore import PlannedCollection, RestorePlan, RestoreRequest
+from holdfast.services.plan_to_point import Foreseen
+from holdfast.services.reach import Reach
 from holdfast.services.restore import RestoredCollection, RestoreOutcome
+from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.run_restore import BeforeReplacing, Place, RestoreTask, RestoreWorker
 from holdfast.services.worker_report import WorkerResult
 from holdfast.stores.memory import MemoryStore
@@ -78,6 +82,7 @@ OUTCOME = RestoreOutcome(
     skipped=(),
     problems=(),
 )
+FORESEEN = Foreseen(5, ClusterTime(1_772_000_000, 3), frozenset({"people"}), ("orders", "people"), ())
 
 
 class Pod:
@@ -93,6 +98,7 @@ class Pod:
         self.during: Callable[[Progress], object] = lambda _progress: None
         self.outcome: RestoreOutcome | Exception = OUTCOME
         self.restored: list[Manifest] = []
+        self.points: list[Reach] = []
         self.there: dict[str, int] = {}
         self.requests: list[RestoreRequest] = []
         self.uid = ""
@@ -109,10 +115,10 @@ class Pod:
             policy=PolicyIdentity(namespace=NAMESPACE, name=policy),
             reason=reason,
             database="shop",
-            server=ServerRecord(version="8.0.0", topology="replicaSet"),
+            server=ServerRecord(version="8.0.0", topology="replicaSet", replica_set="rs0"),
             start_time=taken,
             completion_time=taken,
-            consistency=ConsistencyRecord(level=ConsistencyLevel.SNAPSHOT),
+            consistency=ConsistencyRecord(level=ConsistencyLevel.SNAPSHOT, cluster_time=f"{int(taken.timestamp())}.1"),
             documents=0,
             logical_bytes=0,
             stored_bytes=0,
@@ -186,7 +192,17 @@ class Pod:
             progress.phase("Verifying")
             return self.outcome
 
-        yield Place(name, cast("Source", self), plan, restore)
+        def plan_to_point(request: RestoreRequest, reach: Reach) -> tuple[RestorePlan, Foreseen]:
+            return plan(request, reach.manifest), FORESEEN
+
+        def restore_to_point(
+            request: RestoreRequest, reach: Reach, foreseen: Foreseen, progress: Progress
+        ) -> PointOutcome:
+            self.points.append(reach)
+            base = restore(request, reach.manifest, progress, None)
+            return PointOutcome(("orders", "people"), 5, ("'x' is not restored.",), foreseen, base)
+
+        yield Place(name, cast("Source", self), plan, restore, plan_to_point, restore_to_point)
 
     # --- the target, for reading -----------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from holdfast.ports import (
     KeyRange,
     Kind,
     KubeObject,
+    Member,
     ServerInfo,
     Source,
 )
@@ -152,8 +153,9 @@ class Pod:
         self.clock.advance(seconds)
 
     @contextmanager
-    def _open(self, policy: BackupPolicy) -> Iterator[tuple[Source, Repository, None]]:
+    def _open(self, policy: BackupPolicy, member: Member | None = None) -> Iterator[tuple[Source, Repository, None]]:
         assert policy.metadata.name == "shop"
+        del member
         if self.opening:
             raise self.opening
         yield self.source, Repository(self.store), None

@@ -1,13 +1,15 @@
 """What a policy becomes in the cluster."""
 
+import re
 from typing import Any
 
 import pytest
 
+from holdfast.resources.job import MOST_PODS
 from holdfast.resources.run import BackupRun, RunReason
 from holdfast.specs import access
-from holdfast.specs.names import NAME_LIMIT, fit, job_of_run, reason_of_job, worker_account
-from holdfast.specs.worker import cron_job, job_for_run
+from holdfast.specs.names import INDEXED_NAME_LIMIT, NAME_LIMIT, fit, job_of_run, reason_of_job, worker_account
+from holdfast.specs.worker import Errand, cron_job, job_for_run, job_spec
 from tests.support.kube_objects import IMAGE, policy_model, run_body
 
 LONGEST = "p" * 52
@@ -68,6 +70,33 @@ def test_a_job_is_bounded_in_tries_time_and_stay() -> None:
     policy = policy_model(job={"activeDeadlineSeconds": 100, "backoffLimit": 7, "ttlSecondsAfterFinished": 60})
     job = cron_job(policy, IMAGE)["spec"]["jobTemplate"]["spec"]
     assert (job["activeDeadlineSeconds"], job["backoffLimit"], job["ttlSecondsAfterFinished"]) == (100, 7, 60)
+
+
+def test_a_backup_by_several_pods_is_an_indexed_job_that_counts_the_tries_of_each() -> None:
+    policy = policy_model(job={"parallelism": 4, "backoffLimit": 2})
+    for job in (
+        cron_job(policy, IMAGE)["spec"]["jobTemplate"]["spec"],
+        job_for_run(policy, run_model(), IMAGE)["spec"],
+    ):
+        assert (job["completionMode"], job["completions"], job["parallelism"]) == ("Indexed", 4, 4)
+        # The second is all that a server knows that has no limit for each index.
+        assert (job["backoffLimitPerIndex"], job["backoffLimit"]) == (2, 8)
+        [container] = job["template"]["spec"]["containers"]
+        assert {"name": "HOLDFAST_PARALLELISM", "value": "4"} in container["env"]
+
+
+def test_a_backup_by_one_pod_is_a_plain_job() -> None:
+    job = job_for_run(policy_model(), run_model(), IMAGE)["spec"]
+    assert not {"completionMode", "completions", "parallelism", "backoffLimitPerIndex"} & job.keys()
+
+
+def test_only_backups_are_done_by_several_pods() -> None:
+    assert "completionMode" not in job_spec(policy_model(job={"parallelism": 4}), IMAGE, Errand("prune"))
+
+
+@pytest.mark.parametrize("run", ["by-hand", "r" * 253, "a.run.with.dots", "-".join(["x"] * 100)])
+def test_the_job_of_a_run_has_room_for_an_index_behind_it(run: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", f"{job_of_run(run)}-{MOST_PODS - 1}")
 
 
 def test_the_pod_satisfies_the_restricted_profile() -> None:
@@ -157,6 +186,7 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
         ("restoreruns", "get"),
         ("restoreruns", "list"),
         ("restoreruns/status", "patch"),
+        ("pods", "get"),
         ("events", "create"),
     }
     assert rules[0]["resourceNames"] == ["shop"]
@@ -166,7 +196,7 @@ def test_the_worker_may_read_its_policy_and_report_and_nothing_else() -> None:
 def test_names_fit_into_labels_and_differ_where_what_they_name_does() -> None:
     assert len(worker_account(LONGEST)) <= NAME_LIMIT
     one, other = job_of_run("r" * 200 + "1"), job_of_run("r" * 200 + "2")
-    assert len(one) == NAME_LIMIT
+    assert len(one) == INDEXED_NAME_LIMIT
     assert one != other
     assert fit("short") == "short"
     assert job_of_run("a" * 53 + "." + "b" * 40)[-1].isalnum()

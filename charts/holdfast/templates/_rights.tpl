@@ -65,10 +65,14 @@ subjects:
 - apiGroups: [batch]
   resources: [cronjobs, jobs]
   verbs: [get, list, watch, create, patch, delete]
-# Why a run does not start.
+# The archivers of oplogs.
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+# Why a run does not start. get: a worker looks at the pod whose lock is in its way, and nobody gives what they have not.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [list, watch]
+  verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
   verbs: [list, create]

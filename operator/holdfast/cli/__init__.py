@@ -124,6 +124,14 @@ def _worker_restore() -> None:
     worker_restore()
 
 
+@worker.command("archive")
+def _worker_archive() -> None:
+    """Archive the oplog of the source of this pod's policy, until it is asked to stop."""
+    from holdfast.cli.worker_archive import worker_archive
+
+    worker_archive()
+
+
 @worker.command("drill")
 def _worker_drill() -> None:
     """Make the drill that this pod was started for."""

@@ -20,7 +20,8 @@ from holdfast.ports import Member, Source
 from holdfast.processes import Processes
 from holdfast.repository.manifest import PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupRequest
 from holdfast.services.read_segment import segment_work
 from holdfast.services.verify import verify
 from holdfast.wiring import LEVEL, now, open_source

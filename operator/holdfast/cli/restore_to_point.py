@@ -15,8 +15,9 @@ from holdfast.ports import Target
 from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.repository import Repository
+from holdfast.services.find_event import Accident, time_before
 from holdfast.services.plan_restore import RestoreRequest
-from holdfast.services.reach import Reach, before_drop, find_reach, point_of
+from holdfast.services.reach import Reach, find_reach, point_of
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.restore_to_point import restore_to_point as restore
 from holdfast.services.restore_work import restore_work
@@ -44,7 +45,7 @@ def restore_to_point(
     if point_in_time and drop:
         raise InvalidSpec("--point-in-time and --before-drop name two points in time.", hint="Give one of them.")
     opened.open()
-    until = point_of(point_in_time) if point_in_time else before_drop(opened, source, drop or "")
+    until = point_of(point_in_time) if point_in_time else time_before(opened, source, Accident("drop", drop or ""))
     reach = find_reach(opened, source, until, backup)
     name = database or reach.manifest.database
     if plan:

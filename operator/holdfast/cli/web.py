@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 
-from holdfast.cli.operator import settings_error, start_logging
+from holdfast.cli.environment import settings_error, start_logging
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.mirror import KubeMirror

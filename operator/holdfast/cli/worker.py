@@ -3,7 +3,7 @@
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -13,22 +13,27 @@ import typer
 from pydantic import ValidationError
 
 from holdfast.cli.console import PlainProgress
-from holdfast.cli.operator import settings_error, start_logging
+from holdfast.cli.environment import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import Source, Target
+from holdfast.ports import Cluster, Member, Progress, Source, Target
 from holdfast.processes import Processes
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
-from holdfast.services.plan_restore import plan_restore
+from holdfast.services.back_up_together import Seat
+from holdfast.services.plan_restore import RestoreRequest, plan_restore
+from holdfast.services.plan_to_point import Foreseen, plan_to_point
+from holdfast.services.pod_witness import PodWitness
+from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
+from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
@@ -38,7 +43,15 @@ from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
-from holdfast.wiring import now, open_for_drill, open_for_policy, open_for_restore, open_target_as_source, repository_of
+from holdfast.wiring import (
+    now,
+    open_for_drill,
+    open_for_policy,
+    open_for_restore,
+    open_replayer_for,
+    open_target_as_source,
+    repository_of,
+)
 
 _log = logging.getLogger("holdfast.worker")
 _S = TypeVar("_S", bound=WorkerSettings)
@@ -63,12 +76,12 @@ def worker_restore() -> None:
 def worker_prune() -> None:
     """Prune for the policy that this pod was started for."""
     settings = _settings(WorkerSettings)
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     task = WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid)
     prune = PruneWorker(
         task,
         cluster,
-        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        _opener(settings, cluster),
         clock=now,
         stop=stop_on_signals(),
         wait=threading.Event().wait,
@@ -79,11 +92,11 @@ def worker_prune() -> None:
 def worker_sync() -> None:
     """Bring back the BackupRuns of the policy that this pod was started for."""
     settings = _settings(WorkerSettings)
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     sync = SyncWorker(
         WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid),
         cluster,
-        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        _opener(settings, cluster),
         clock=now,
         stop=stop_on_signals(),
         wait=threading.Event().wait,
@@ -94,11 +107,11 @@ def worker_sync() -> None:
 def worker_delete() -> None:
     """Remove the backup of the BackupRun that this pod was started for."""
     settings = _settings(WorkerSettings)
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     delete = DeleteWorker(
         WorkerTask(settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run),
         cluster,
-        lambda policy: contextlib.closing(repository_of(policy, mounts=Path(settings.mounts))),
+        _opener(settings, cluster),
         clock=now,
         stop=stop_on_signals(),
         wait=threading.Event().wait,
@@ -131,17 +144,42 @@ def _leave(settings: WorkerSettings, result: WorkerResult) -> NoReturn:
     raise typer.Exit(result.exit_code)
 
 
+def _cluster() -> KubeCluster:
+    return KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+
+
+def _witness(settings: WorkerSettings, cluster: Cluster) -> PodWitness:
+    return PodWitness(cluster, settings.namespace, settings.pod, settings.pod_uid, settings.policy_uid)
+
+
+Opener = Callable[[BackupPolicy], contextlib.AbstractContextManager[Repository]]
+
+
+def _opener(settings: WorkerSettings, cluster: Cluster) -> Opener:
+    """Opens the repository of a policy, with the Secrets that are mounted."""
+    mounts, witness = Path(settings.mounts), _witness(settings, cluster)
+    return lambda policy: contextlib.closing(repository_of(policy, mounts=mounts, witness=witness))
+
+
 def _work(settings: WorkerSettings, processes: Processes) -> WorkerResult:
     @contextlib.contextmanager
-    def engine(policy: BackupPolicy) -> Iterator[tuple[Source, Repository, SegmentCrew | None]]:
+    def engine(
+        policy: BackupPolicy, member: Member | None = None
+    ) -> Iterator[tuple[Source, Repository, SegmentCrew | None]]:
         opener = partial(open_for_policy, policy, mounts=Path(settings.mounts))
-        with opener() as (source, repository):
+        with opener(member=member, witness=_witness(settings, cluster)) as (source, repository):
             yield source, repository, processes.crew(partial(segment_work, partial(opener, member=source.member), now))
 
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     stop = stop_on_signals()
     task = WorkerTask(
-        settings.namespace, settings.policy, settings.job, settings.job_uid, settings.run, settings.waits_for_turn
+        settings.namespace,
+        settings.policy,
+        settings.job,
+        settings.job_uid,
+        settings.run,
+        settings.waits_for_turn,
+        Seat(settings.index, settings.parallelism),
     )
     worker = Worker(
         task,
@@ -156,7 +194,7 @@ def _work(settings: WorkerSettings, processes: Processes) -> WorkerResult:
 
 
 def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     stop = stop_on_signals()
     task = RestoreTask(
         settings.namespace,
@@ -178,7 +216,7 @@ def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
     worker = RestoreWorker(
         task,
         cluster,
-        _MountedDoors(Path(settings.mounts), processes, stop),
+        _MountedDoors(_opener(settings, cluster), Path(settings.mounts), processes, stop),
         progress_of=lambda run: KubeRestoreProgress(cluster, settings.namespace, run, now),
         back_up_before=before,
         clock=now,
@@ -191,11 +229,8 @@ def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
 class _MountedDoors:
     """Implements :class:`holdfast.services.run_restore.Doors`, with what the kubelet has mounted."""
 
-    def __init__(self, mounts: Path, processes: Processes, stop: Event) -> None:
-        self._mounts, self._processes, self._stop = mounts, processes, stop
-
-    def repository(self, policy: BackupPolicy) -> contextlib.AbstractContextManager[Repository]:
-        return contextlib.closing(repository_of(policy, mounts=self._mounts))
+    def __init__(self, repository: Opener, mounts: Path, processes: Processes, stop: Event) -> None:
+        self.repository, self._mounts, self._processes, self._stop = repository, mounts, processes, stop
 
     @contextlib.contextmanager
     def place(self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str) -> Iterator[Place]:
@@ -217,17 +252,38 @@ class _MountedDoors:
                     before_replacing=before,
                     crew=self._processes.crew(partial(restore_work, opener)),
                 ),
+                plan_to_point=lambda request, reach: plan_to_point(request, reach, repository, target),
+                restore_to_point=partial(self._restore_to_point, policy, run, repository, target, opener),
+            )
+
+    def _restore_to_point(
+        self,
+        policy: BackupPolicy,
+        run: RestoreRun,
+        repository: Repository,
+        target: Target,
+        opener: Callable[[], contextlib.AbstractContextManager[tuple[Target, Repository]]],
+        request: RestoreRequest,
+        reach: Reach,
+        foreseen: Foreseen,
+        progress: Progress,
+    ) -> PointOutcome:
+        crew = self._processes.crew(partial(restore_work, opener))
+        database = reach.manifest.database
+        with contextlib.closing(open_replayer_for(policy, run, database, mounts=self._mounts)) as replayer:
+            return restore_to_point(
+                request, reach, repository, target, replayer, progress, now, self._stop, crew=crew, foreseen=foreseen
             )
 
 
 def _drill(settings: WorkerSettings, processes: Processes) -> WorkerResult:
-    cluster = KubeCluster(Connection.from_environment(connect_seconds=3, read_seconds=10))
+    cluster = _cluster()
     worker = DrillWorker(
         settings.namespace,
         settings.policy,
         settings.job_uid,
         cluster,
-        _DrillDoors(Path(settings.mounts), processes),
+        _DrillDoors(_opener(settings, cluster), Path(settings.mounts), processes),
         PlainProgress(),
         clock=now,
         stop=stop_on_signals(),
@@ -239,11 +295,8 @@ def _drill(settings: WorkerSettings, processes: Processes) -> WorkerResult:
 class _DrillDoors:
     """Implements :class:`holdfast.services.run_drill.Doors`, with what the kubelet has mounted."""
 
-    def __init__(self, mounts: Path, processes: Processes) -> None:
-        self._mounts, self._processes = mounts, processes
-
-    def repository(self, policy: BackupPolicy) -> contextlib.AbstractContextManager[Repository]:
-        return contextlib.closing(repository_of(policy, mounts=self._mounts))
+    def __init__(self, repository: Opener, mounts: Path, processes: Processes) -> None:
+        self.repository, self._mounts, self._processes = repository, mounts, processes
 
     @contextlib.contextmanager
     def target(self, policy: BackupPolicy, manifest: Manifest) -> Iterator[tuple[Target, RestoreCrew | None]]:

@@ -131,9 +131,17 @@ def recent_backup(
     return Finding(name, Verdict.HEALTHY, f"{told}.", certain=True)
 
 
-def integrity(runs: Sequence[Ended], drills: Drills | None, surprises: Sequence[str], *, now: datetime) -> Finding:
-    """Whether the newest backup is whole and believable, and drills restore it. ``runs``: newest first."""
-    found = [*_of_runs(runs), *(_of_drills(drills, now) if drills else ())]
+def integrity(
+    runs: Sequence[Ended],
+    drills: Drills | None,
+    surprises: Sequence[str],
+    archive: Sequence[tuple[Verdict, str]] = (),
+    *,
+    now: datetime,
+) -> Finding:
+    """Whether the newest backup is whole and believable, drills restore it, and the oplog behind it is archived.
+    ``runs``: newest first. ``archive``: what is wrong with the last of these."""
+    found = [*_of_runs(runs), *(_of_drills(drills, now) if drills else ()), *archive]
     found += [(Verdict.WARNING, surprise) for surprise in surprises]
     if not found:
         if not runs:

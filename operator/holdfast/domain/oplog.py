@@ -50,6 +50,8 @@ class Names:
         self._series = set(series)
         self._wanted, self._rename = wanted, dict(rename)
         self._known = {name: self._rename.get(name, name) for name in known}
+        self.made: dict[str, str] = {}
+        """What came on the way: its name, and that in the target."""
         self.passed_by: set[str] = set()
         """Collections that are wanted and were changed, and of which neither backup nor oplog shows the beginning."""
 
@@ -61,8 +63,10 @@ class Names:
         """The operation in the names of the target, or None if it is none of ours. UnknownOrigin."""
         prefix = BUCKETS if operation.collection.startswith(BUCKETS) else ""
         name = operation.collection.removeprefix(prefix)
+        if operation.is_write:
+            return self._follow_write(operation, prefix, name)
         if operation.kind in ("create", "createView") and (name in self._known or self._wanted(name)):
-            self._known[name] = self._rename.get(name, name)
+            self.made[name] = self._known[name] = self._rename.get(name, name)
             if prefix:
                 self._series.add(name)
         if operation.kind == "dropView" and name in self._series:
@@ -74,14 +78,21 @@ class Names:
         if target is None:
             if operation.kind == "rename" and operation.to in self._known:
                 raise UnknownOrigin(name, operation.to)
-            if operation.is_write and self._wanted(name):
-                self.passed_by.add(name)
             return None
         to = operation.to
         if operation.kind == "rename":
             del self._known[name]
-            self._known[operation.to] = to = self._rename.get(operation.to, operation.to)
+            self.made[operation.to] = self._known[operation.to] = to = self._rename.get(operation.to, operation.to)
         elif operation.kind in ("drop", "dropView"):
             del self._known[name]
             self._series.discard(name)
         return replace(operation, collection=prefix + target, to=to)
+
+    def _follow_write(self, operation: Operation, prefix: str, name: str) -> Operation | None:
+        """Of these there are many: most are as they are to be."""
+        target = self._known.get(name)
+        if target is None:
+            if name not in self.passed_by and self._wanted(name):
+                self.passed_by.add(name)
+            return None
+        return operation if target == name else replace(operation, collection=prefix + target)

@@ -43,6 +43,8 @@ class PodState:
     memory_limit: str = ""
     started: bool = False
     finished: bool = False
+    index: int | None = None
+    """Of a pod that works on its Job together with others."""
     waiting_reason: str = ""
     waiting_message: str = ""
     unschedulable: str = ""
@@ -107,18 +109,19 @@ def judge(
     ``lost``: what to do where a worker ended well and nobody knows what it said.
     """
     newest_first = sorted(pods, key=lambda pod: pod.created, reverse=True)
+    telling = _telling(newest_first)
     # The pod of a node that died never goes: the Job would fail for ever, and the run with it.
     stuck = job.failing_since is not None and now - job.failing_since >= FAILING_PATIENCE
     if job.end or stuck:
-        return _ended(job, newest_first, lost)
+        return _ended(job, telling, lost)
     if now >= overdue_at(job):
-        return _overdue(job, newest_first, lost)
+        return _overdue(job, telling, lost)
     if job.deleting:
         return RunEnd(
             Phase.CANCELLED,
             "JobDeleted",
             f"Job {job.name} was deleted before the run ended.",
-            _last_words(newest_first),
+            _last_words(telling),
         )
     waits = None if job.suspended else _waiting(job, newest_first)
     if waits is None:
@@ -130,6 +133,16 @@ def judge(
         seconds = int(start_timeout.total_seconds())
         return RunEnd(Phase.FAILED, reason, f"{message} (Given up after {seconds} s without a start.)")
     return RunWaits(reason, message)
+
+
+def _telling(pods: Sequence[PodState]) -> Sequence[PodState]:
+    """Of pods that work together, those that can say how the run ended: who has come to its end first, and nobody who
+    has only done a share of the work."""
+    if all(pod.index is None for pod in pods):
+        return pods
+    words = {pod.name: parse_worker_message(pod.terminated_message) for pod in pods}
+    ends = [pod for pod in pods if (said := words[pod.name]) is not None and said.phase]
+    return [*ends, *(pod for pod in pods if pod not in ends and pod.exit_code != 0)]
 
 
 def overdue_at(job: JobState) -> datetime:
@@ -244,7 +257,7 @@ def _waiting(job: JobState, pods: Sequence[PodState]) -> tuple[datetime, str, st
         if "exceeded quota" in job.refusal:
             return since, "QuotaExceeded", f"{refusal} Raise the namespace's quota, or lower spec.job.resources."
         return since, "PodRefused", refusal
-    if current.started:
+    if any(pod.started and not pod.finished for pod in pods):
         return None
     return (current.created, *_not_started(current))
 

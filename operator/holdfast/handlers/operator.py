@@ -11,7 +11,19 @@ from typing import Any, cast
 import kopf
 
 from holdfast.handlers.reconciler import Reconciler
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObject
+from holdfast.ports import (
+    BACKUP_POLICY,
+    BACKUP_RUN,
+    CRON_JOB,
+    DEPLOYMENT,
+    JOB,
+    RESTORE_RUN,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+    Kind,
+    KubeObject,
+)
 from holdfast.services.follow_job import JOB_NAME_LABEL
 from holdfast.services.survey import Key, has_ended, key_of, run_key
 from holdfast.services.write_status import parse_restore
@@ -20,12 +32,13 @@ from holdfast.specs.names import MANAGED_BY, POLICY_LABEL, RESTORE_ANNOTATION
 _log = logging.getLogger("holdfast.operator")
 
 GROUP = "holdfast.dev"
-OWNED = (
-    ("batch", "cronjobs"),
-    ("", "serviceaccounts"),
-    ("rbac.authorization.k8s.io", "roles"),
-    ("rbac.authorization.k8s.io", "rolebindings"),
-)
+OWNED = {
+    ("batch", "cronjobs"): CRON_JOB,
+    ("apps", "deployments"): DEPLOYMENT,
+    ("", "serviceaccounts"): SERVICE_ACCOUNT,
+    ("rbac.authorization.k8s.io", "roles"): ROLE,
+    ("rbac.authorization.k8s.io", "rolebindings"): ROLE_BINDING,
+}
 OURS = f"{MANAGED_BY}=holdfast,{POLICY_LABEL}"
 
 
@@ -88,23 +101,24 @@ class _Phases:
         self._known.pop(str(body["metadata"]["uid"]), None)
 
 
+def counted(reconciler: Reconciler, event: kopf.RawEvent, kind: Kind, body: kopf.Body) -> bool:
+    """Count an object as it is now, or as gone; whether it is there."""
+    there = event["type"] != "DELETED"
+    (reconciler.seen if there else reconciler.gone)(kind, dict(body))
+    return there
+
+
 def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     phases = _Phases()
 
-    def counted(event: kopf.RawEvent, kind: Kind, body: kopf.Body) -> bool:
-        """Count an object as it is now, or as gone; whether it is there."""
-        there = event["type"] != "DELETED"
-        (reconciler.seen if there else reconciler.gone)(kind, dict(body))
-        return there
-
     @kopf.on.event(GROUP, "backuppolicies", id="policy_changed", registry=registry)
     async def policy_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if counted(event, BACKUP_POLICY, body):
+        if counted(reconciler, event, BACKUP_POLICY, body) and not (event["type"] is None and is_observed(body)):
             await reconciler.look_at(key_of("BackupPolicy", dict(body)))
 
     @kopf.on.event(GROUP, "backupruns", id="run_changed", registry=registry)
     async def run_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if not counted(event, BACKUP_RUN, body):
+        if not counted(reconciler, event, BACKUP_RUN, body):
             phases.forget(body)
             await reconciler.cancel(dict(body))
         elif phases.new(body, listed=event["type"] is None):
@@ -116,11 +130,17 @@ def _register_resources(registry: kopf.OperatorRegistry, reconciler: Reconciler)
 
     @kopf.on.event(GROUP, "restoreruns", id="restore_changed", registry=registry)
     async def restore_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
-        if not counted(event, RESTORE_RUN, body):
+        if not counted(reconciler, event, RESTORE_RUN, body):
             phases.forget(body)
             await reconciler.cancel_restore(dict(body))
         elif phases.new(body):
             await look_at_restore(reconciler, dict(body))
+
+
+def is_observed(body: kopf.Body) -> bool:
+    """Whether a policy is as it was when it was last looked at. After a start such ones can wait for the survey, which
+    looks at all: there may be hundreds, and those that have changed must not stand behind them."""
+    return bool(body.get("status", {}).get("observedGeneration") == body["metadata"].get("generation"))
 
 
 async def look_at_restore(reconciler: Reconciler, body: KubeObject) -> None:
@@ -133,7 +153,8 @@ async def look_at_restore(reconciler: Reconciler, body: KubeObject) -> None:
 
 def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> None:
     @kopf.on.event("batch", "jobs", id="job_changed", labels={POLICY_LABEL: kopf.PRESENT}, registry=registry)
-    async def job_changed(body: kopf.Body, **_: Any) -> None:
+    async def job_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        counted(reconciler, event, JOB, body)
         await reconciler.look_at(run_key(dict(body)))
 
     @kopf.on.event("", "pods", id="pod_changed", labels={POLICY_LABEL: kopf.PRESENT}, registry=registry)
@@ -146,16 +167,22 @@ def _register_owned(registry: kopf.OperatorRegistry, reconciler: Reconciler) -> 
         elif job:
             await reconciler.look_at(Key("BackupRun", namespace, job), delay=0.2)
 
-    async def owned_changed(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+    async def owned_changed(event: kopf.RawEvent, body: kopf.Body, param: Any = None, **_: Any) -> None:
+        counted(reconciler, event, param, body)
         if event["type"] not in ("MODIFIED", "DELETED"):
             return  # it was there before, or we have just made it: then its policy is being looked at anyway
         policy = body["metadata"]["labels"][POLICY_LABEL]
         await reconciler.look_at(Key("BackupPolicy", body["metadata"]["namespace"], policy), delay=0.2)
 
-    for group, plural in OWNED:
-        kopf.on.event(group, plural, labels={POLICY_LABEL: kopf.PRESENT}, id=f"{plural}_changed", registry=registry)(
-            owned_changed
-        )
+    for (group, plural), kind in OWNED.items():
+        kopf.on.event(
+            group,
+            plural,
+            labels={POLICY_LABEL: kopf.PRESENT},
+            id=f"{plural}_changed",
+            registry=registry,
+            param=kind,
+        )(owned_changed)
 
 
 def configure(settings: kopf.OperatorSettings) -> None:

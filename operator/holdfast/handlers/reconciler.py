@@ -29,6 +29,7 @@ from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
 from holdfast.services.give_turns import Turns
+from holdfast.services.know_objects import OURS, KnownObjects
 from holdfast.services.look_after_health import look_after_health
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
@@ -91,6 +92,8 @@ class Reconciler:
         max_concurrent_runs: int = 0,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
+        self._known = KnownObjects(cluster, time.monotonic)
+        """For looks at policies: they are many, and find nothing new as a rule. Runs at work are asked for."""
         self._mailer, self._messenger = mailer, messenger
         self._pinger, self._probe, self._signups = pinger, probe, signups
         self._census, self._meter = census, meter
@@ -103,10 +106,11 @@ class Reconciler:
         self._patients: WorkQueue[Key] = WorkQueue(self._look_after)
         self._watchers = ThreadPoolExecutor(max_workers=WATCHERS, thread_name_prefix="new-users")
         self._watches: WorkQueue[Key] = WorkQueue(self._watch_users)
-        self._user_watch = UserWatch(cluster, signups, messenger, clock)
+        self._user_watch = UserWatch(self._known, signups, messenger, clock)
         self._turns = Turns(cluster, clock, max_concurrent_runs)
         self._moved = asyncio.Event()
         self._ticked: float | None = None
+        self._surveyed = asyncio.Event()
 
     async def look_at(self, key: Key, delay: float = 0.0, *, routine: bool = False) -> None:
         """``routine``: nothing is known to have happened."""
@@ -118,14 +122,18 @@ class Reconciler:
                 await self._watches.add(key, delay, routine=True)
 
     def seen(self, kind: Kind, body: KubeObject) -> None:
-        """An object is as it is now: for the metrics, and for the queue of runs."""
-        self._census.note(kind, body)
+        """An object is as it is now: for who looks at it next, for the metrics, and for the queue of runs."""
+        self._known.note(kind, body)
+        if kind in OURS:
+            self._census.note(kind, body)
         if kind == BACKUP_RUN and self._turns.saw(body):
             self._moved.set()
 
     def gone(self, kind: Kind, body: KubeObject) -> None:
         """An object is not there any more."""
-        self._census.forget(kind, body)
+        self._known.forget(kind, body)
+        if kind in OURS:
+            self._census.forget(kind, body)
         if kind == BACKUP_RUN and self._turns.forget(body["metadata"]["uid"]):
             self._moved.set()
 
@@ -142,11 +150,13 @@ class Reconciler:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._survey_for_ever())
+            # What one list tells at once, no look has to ask for. If it cannot be had, each asks for itself.
+            await self._surveyed.wait()
             group.create_task(self._queue.run(self._workers))
             group.create_task(self._notices.run(NOTIFIERS))
             group.create_task(self._patients.run(PROBERS))
             group.create_task(self._watches.run(WATCHERS))
-            group.create_task(self._survey_for_ever())
             group.create_task(self._give_turns_for_ever())
 
     def close(self) -> None:
@@ -163,6 +173,7 @@ class Reconciler:
         while True:
             self._ticked = loop.time()
             keys = await self._call("The survey", self._survey, kind="Survey", quiet=True)
+            self._surveyed.set()
             self._moved.set()
             # Spread over the interval: what an event tells meanwhile need not wait behind all of them.
             step = min(LONGEST_STEP, SPREAD * self._interval / max(1, len(keys or ())))
@@ -173,7 +184,7 @@ class Reconciler:
     def _survey(self) -> list[Key]:
         runs: list[KubeObject] = []
         stamp = self._turns.begin_survey()
-        keys = list(survey(self._cluster, self._namespaces, self._census, runs.append))
+        keys = list(survey(self._known, self._namespaces, self._census, runs.append))
         self._turns.survey(runs, stamp)
         return keys
 
@@ -189,24 +200,23 @@ class Reconciler:
             await asyncio.sleep(0.2)
 
     async def _reconcile(self, key: Key) -> float | None:
-        call = partial(
-            USE_CASES[key.kind], self._cluster, key.namespace, key.name, image=self._image, clock=self._clock
-        )
+        cluster: Cluster = self._known if key.kind == "BackupPolicy" else self._cluster
+        call = partial(USE_CASES[key.kind], cluster, key.namespace, key.name, image=self._image, clock=self._clock)
         return await self._call(str(key), call, kind=key.kind)
 
     async def _notify(self, key: Key) -> float | None:
         def call() -> float | None:
             where = (key.namespace, key.name)
             looks = (
-                beat(self._cluster, self._pinger, *where, clock=self._clock),
-                notify(self._cluster, self._mailer, self._messenger, self._signups, *where, clock=self._clock),
+                beat(self._known, self._pinger, *where, clock=self._clock),
+                notify(self._known, self._mailer, self._messenger, self._signups, *where, clock=self._clock),
             )
             return min((look for look in looks if look is not None), default=None)
 
         return await self._call(f"Notifications of {key}", call, kind="Notifications", pool=self._notifiers)
 
     async def _look_after(self, key: Key) -> float | None:
-        call = partial(look_after_health, self._cluster, self._probe, key.namespace, key.name, clock=self._clock)
+        call = partial(look_after_health, self._known, self._probe, key.namespace, key.name, clock=self._clock)
         return await self._call(f"Health of {key}", call, kind="Health", pool=self._probers)
 
     async def _watch_users(self, key: Key) -> float | None:

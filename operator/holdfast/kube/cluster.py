@@ -34,11 +34,12 @@ class KubeCluster:
     def list(
         self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
     ) -> Sequence[KubeObject]:
-        query = {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items()))} if labels else {}
-        return self._pages(address(kind, namespace), query)
+        return self._pages(address(kind, namespace), _selected(labels))
 
-    def each(self, kind: Kind, namespace: str | None = None) -> Iterator[KubeObject]:
-        return self._each(address(kind, namespace), {}, FEW)
+    def each(
+        self, kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Iterator[KubeObject]:
+        return self._each(address(kind, namespace), _selected(labels), FEW)
 
     def create(self, kind: Kind, body: KubeObject) -> KubeObject | None:
         path = address(kind, body["metadata"]["namespace"])
@@ -169,6 +170,10 @@ def address(kind: Kind, namespace: str | None, name: str | None = None) -> str:
     middle = f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
     end = f"/{quote(name, safe='')}" if name else ""
     return f"{root}{middle}/{kind.plural}{end}"
+
+
+def _selected(labels: Mapping[str, str] | None) -> dict[str, str]:
+    return {"labelSelector": ",".join(f"{key}={value}" for key, value in sorted(labels.items()))} if labels else {}
 
 
 def _typed(kind: Kind, body: KubeObject) -> KubeObject:

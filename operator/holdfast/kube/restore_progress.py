@@ -17,6 +17,7 @@ _NAMES = {
     "Planning": RestorePhase.PLANNING,
     "Running": RestorePhase.RESTORING,
     "Restoring": RestorePhase.RESTORING,
+    "Replaying": RestorePhase.RESTORING,
     "Verifying": RestorePhase.VERIFYING,
 }
 """What the engine says, on the command line too."""

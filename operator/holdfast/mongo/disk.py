@@ -9,11 +9,14 @@ from holdfast.mongo.errors import UNAUTHORIZED
 
 def free_bytes(database: Database[Document]) -> int | None:
     """What is left, or None where the server does not say. Raises the driver's errors."""
-    try:
-        stats = database.command("dbStats")
-    except OperationFailure as error:
-        if error.code == UNAUTHORIZED:
-            return None  # a user that may only read and write collections cannot ask
-        raise
-    total, used = stats.get("fsTotalSize"), stats.get("fsUsedSize")
-    return int(total - used) if total and used is not None else None
+    # Of a database that is not there yet, the server says nothing; of another, the user may not be allowed to ask.
+    for one in (database, database.client["admin"]):
+        try:
+            stats = one.command("dbStats")
+        except OperationFailure as error:
+            if error.code != UNAUTHORIZED:
+                raise
+            continue
+        if stats.get("fsTotalSize"):
+            return int(stats["fsTotalSize"] - stats["fsUsedSize"])
+    return None

@@ -30,6 +30,7 @@ from holdfast.errors import (
 UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
 NAMESPACE_EXISTS = 48
+INVALID_OPTIONS = 72
 DUPLICATE_KEY = 11000
 COMMAND_NOT_SUPPORTED_ON_VIEW = 166
 # NamespaceNotFound, QueryPlanKilled, SnapshotUnavailable, CollectionUUIDMismatch: what a reader gets when a collection

@@ -1,6 +1,7 @@
 """The oplog of a replica set, followed raw."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from bson.int64 import Int64
@@ -18,6 +19,8 @@ _OPLOG = "oplog.rs"
 _MAJORITY = {"readConcern": {"level": "majority"}}
 _BATCH_DOCUMENTS = 5_000
 _WAIT_MS = 1_000
+_FEW = 1_000
+_GATHER_SECONDS = 0.5
 # CappedPositionLost, CursorNotFound is not one of them: the server may only have been restarted.
 _ROLLED_OVER = 136
 
@@ -25,8 +28,8 @@ _ROLLED_OVER = 136
 class MongoOplog:
     """Implements :class:`holdfast.ports.Oplog`. The client must stay with one member (``OneMember``)."""
 
-    def __init__(self, client: Client, *, origin: str) -> None:
-        self._client, self._origin = client, origin
+    def __init__(self, client: Client, *, origin: str, pause: Callable[[float], object] = time.sleep) -> None:
+        self._client, self._origin, self._pause = client, origin, pause
         self._local = client.get_database("local")
         self._preference = client.read_preference
 
@@ -87,6 +90,9 @@ class MongoOplog:
         found = found[1:]
         while True:
             yield found
+            if len(found) < _FEW:
+                # Each answer costs as much as a thousand entries in it: let some gather.
+                self._pause(_GATHER_SECONDS)
             if not cursor:
                 raise SourceUnavailable("The server ended the reading of its oplog.")
             more = {

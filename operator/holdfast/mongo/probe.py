@@ -2,7 +2,8 @@
 
 import pymongo
 
-from holdfast.errors import SourceUnavailable
+from holdfast.domain import sharded
+from holdfast.errors import InvalidSpec, SourceUnavailable
 from holdfast.mongo.client import connect
 from holdfast.mongo.errors import translate
 
@@ -26,6 +27,8 @@ class MongoProbe:
                 "The member that answers is neither primary nor secondary.", hint="Wait until it has caught up."
             )
         if hello.get("msg") == "isdbgrid":
-            return "The sharded cluster"
+            raise InvalidSpec(
+                f"The source is a sharded cluster (a mongos answers). {sharded.WHAT_IT_WOULD_NEED}", hint=sharded.HINT
+            )
         name = hello.get("setName")
         return f"Replica set {name}" if name else "The server"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from struct import Struct
 from typing import Any
 
 from bson.int64 import Int64
@@ -17,7 +18,9 @@ from holdfast.mongo.errors import NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND, transla
 NEVER = 2_147_483_647
 """Seconds. What expires is to be there when the replay comes to it."""
 _INDEX_NOT_FOUND = 27
-_OPS = {"insert": "i", "update": "u", "delete": "d"}
+_INT32 = Struct("<i")
+_OPS = {kind: b"\x02op\0\x02\0\0\0" + letter + b"\0\x02ns\0"
+        for kind, letter in (("insert", b"i"), ("update", b"u"), ("delete", b"d"))}  # fmt: skip
 _AGAIN = {
     "create": {NAMESPACE_EXISTS}, "createView": {NAMESPACE_EXISTS}, "rename": {NAMESPACE_NOT_FOUND},
     "drop": {NAMESPACE_NOT_FOUND}, "dropView": {NAMESPACE_NOT_FOUND}, "dropIndexes": {_INDEX_NOT_FOUND},
@@ -33,7 +36,7 @@ class MongoReplayer:
         self._db = client.get_database(database)
 
     def write(self, operations: Sequence[Operation], note: str, content: Mapping[str, str]) -> None:
-        batch = [self._write(one) for one in operations]
+        batch: list[Any] = [self._write(one) for one in operations]
         # In the same command, which the server does whole or not at all: none of it is ever done twice.
         batch.append(
             {"op": "u", "ns": f"{self._name}.{STATE}", "o2": {"_id": note}, "o": {"_id": note, **content}, "b": True}
@@ -62,12 +65,13 @@ class MongoReplayer:
     def close(self) -> None:
         self._client.close()
 
-    def _write(self, one: Operation) -> dict[str, Any]:
-        found: dict[str, Any] = {"op": _OPS[one.kind], "ns": f"{self._name}.{one.collection}"}
-        found["o"] = RawBSONDocument(one.body)
+    def _write(self, one: Operation) -> RawBSONDocument:
+        """``{op, ns, o, o2}``, put together without an object for each field: there are many."""
+        namespace = f"{self._name}.{one.collection}\0".encode()
+        fields = _OPS[one.kind] + _INT32.pack(len(namespace)) + namespace + b"\x03o\0" + one.body
         if one.key is not None and one.kind == "update":
-            found["o2"] = RawBSONDocument(one.key)
-        return found
+            fields += b"\x03o2\0" + one.key
+        return RawBSONDocument(_INT32.pack(len(fields) + 5) + fields + b"\0")
 
     def _change(self, one: Operation) -> None:
         name, series = one.collection, one.collection.removeprefix(BUCKETS)
@@ -116,8 +120,10 @@ class MongoReplayer:
             with translate(self._origin, SourceUnavailable, action):
                 yield
         except NotAuthorized as error:
-            raise NotAuthorized(error.message, hint="Give the user the role `root`, or `restore` with a role that has "
-                                "the action applyOps on the cluster.") from error  # fmt: skip
+            raise NotAuthorized(
+                error.message,
+                hint=f"Give the user readWrite on {self._name!r} and the role `restore` on admin.",
+            ) from error
         except OperationFailed as error:
             if type(error) is not OperationFailed:
                 raise

@@ -15,13 +15,14 @@ from pymongo.errors import OperationFailure
 from holdfast.errors import CatalogueChanged, NotAuthorized, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, OneMember
-from holdfast.mongo.errors import CATALOGUE_CHANGED, translate
+from holdfast.mongo.errors import CATALOGUE_CHANGED, INVALID_OPTIONS, translate
 from holdfast.mongo.wire import BATCH_BYTES, find
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRange, Member, ServerInfo
 
 _SNAPSHOT_READS = (5, 0)
 _CAPPED_SNAPSHOTS = (6, 3)
 _COLLECTION_UUID = (6, 0)
+_UUID = "collectionUUID"
 _WINDOW = "minSnapshotHistoryWindowInSeconds"
 _BY_ID = {"_id": 1}
 _GREATEST_KEY = encode({"_id": MaxKey()})
@@ -38,6 +39,7 @@ class MongoSource:
         self._client, self._origin = client, origin
         self._db = client.get_database(database)
         self._preference = client.read_preference
+        self._takes_uuids = True
 
     @property
     def member(self) -> Member | None:
@@ -132,8 +134,8 @@ class MongoSource:
             command["min"] = RawBSONDocument(keys.lower)
         if keys.lower is not None or keys.upper is not None:
             command["max"] = RawBSONDocument(keys.upper or _GREATEST_KEY)
-        if self._version >= _COLLECTION_UUID and collection.data_uuid:
-            command["collectionUUID"] = Binary(collection.data_uuid, UUID_SUBTYPE)
+        if self._version >= _COLLECTION_UUID and self._takes_uuids and collection.data_uuid:
+            command[_UUID] = Binary(collection.data_uuid, UUID_SUBTYPE)
         return command
 
     def _batches(
@@ -145,7 +147,15 @@ class MongoSource:
                 self._client.start_session(causal_consistency=False) as session,
                 _staying(collection.name),
             ):
-                yield from find(self._db, session, command, self._preference, batch_bytes=batch_bytes)
+                try:
+                    yield from find(self._db, session, command, self._preference, batch_bytes=batch_bytes)
+                except OperationFailure as error:
+                    if error.code != INVALID_OPTIONS or _UUID not in command:
+                        raise
+                    # A 6.0 whose feature compatibility version is 5.0. It says so before it gives any document.
+                    self._takes_uuids = False
+                    del command[_UUID]
+                    yield from find(self._db, session, command, self._preference, batch_bytes=batch_bytes)
         except NotAuthorized as error:
             raise NotAuthorized(
                 error.message, hint="Give the user the role `read` on the database, or `backup` on admin."

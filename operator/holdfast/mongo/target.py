@@ -1,9 +1,8 @@
 """A database that is restored into, written raw."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, cast
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
@@ -18,6 +17,7 @@ from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, Document
 from holdfast.mongo.disk import free_bytes
 from holdfast.mongo.errors import DUPLICATE_KEY, NAMESPACE_EXISTS, translate
+from holdfast.mongo.series import Series, batches
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.wire import find
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, CollectionType, Estimate, KeyRange, ServerInfo
@@ -25,10 +25,7 @@ from holdfast.repository.documents import elements
 
 _MAJORITY, _MAJORITY_READ = WriteConcern("majority", wtimeout=60_000), ReadConcern("majority")
 _KEYS_AT_ONCE = 1_000
-_BATCH_DOCUMENTS = 5_000
-_BATCH_BYTES = 12 * 1024 * 1024
-_TIMESTAMP = 0x11
-_PERHAPS_ZERO_TIMESTAMP = re.compile(rb"\x11[^\0]*\0{9}").search
+_COMPATIBILITY = "featureCompatibilityVersion"
 
 
 class MongoTarget:
@@ -43,6 +40,12 @@ class MongoTarget:
 
     def server(self) -> ServerInfo:
         return self._reader.server()
+
+    def compatibility(self) -> str | None:
+        with suppress(NotAuthorized), self._translated("Asking for the feature compatibility version"):
+            reply = self._client.admin.command({"getParameter": 1, _COMPATIBILITY: 1})
+            return str(reply[_COMPATIBILITY]["version"])
+        return None
 
     def identities(self) -> dict[str, bytes | None]:
         with self._translated(f"Listing the collections of {self.database!r}"):
@@ -84,18 +87,19 @@ class MongoTarget:
             source, target = (f"{self.database}.{one}" for one in (name, to))
             self._client.admin.command({"renameCollection": source, "to": target, "dropTarget": replace})
 
-    def insert(self, collection: CollectionInfo, documents: Sequence[bytes], *, only_missing: bool = False) -> int:
-        name, inserted = collection.name, 0
+    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+        name = collection.name
         into = self._db.get_collection(_data_name(collection))
         # Documents may be older than the validator. To pass it by is a right of its own, asked for only where needed.
         bypass = has_validator(collection.options)
         with self._translated(f"Inserting into {name!r} in {self.database!r}"):
-            for batch in _batches(documents):
+            inserted = 0
+            for batch in batches(data):
                 # The command itself: the driver's own way around it takes as long as the server does.
                 reply = self._db.command(
                     {
                         "insert": into.name,
-                        "documents": batch,
+                        "documents": [Series(batch.data)],
                         "ordered": collection.capped,
                         "bypassDocumentValidation": bypass,
                         "writeConcern": {"w": 1},
@@ -111,9 +115,10 @@ class MongoTarget:
                 if reply["n"] + len(errors) != len(batch):
                     raise CollectionFailed(f"The server took {reply['n']} of {len(batch)} documents of {name!r}.")
                 there_already = {error["index"] for error in errors}
-                new = [one for index, one in enumerate(batch) if index not in there_already] if errors else batch
-                _mend_zero_timestamps(into, new, bypass=bypass)
-                inserted += len(new)
+                for index, document in batch.zero_timestamps():
+                    if index not in there_already:
+                        _put_as_it_is(into, document, bypass=bypass)
+                inserted += reply["n"]
         return inserted
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
@@ -228,34 +233,14 @@ def _privilege(entry: Document) -> Privilege:
     return Privilege(resource["db"], resource["collection"], actions)
 
 
-def _batches(documents: Iterable[bytes]) -> Iterator[list[RawBSONDocument]]:
-    batch: list[RawBSONDocument] = []
-    size = 0
-    for document in documents:
-        if batch and (len(batch) >= _BATCH_DOCUMENTS or size + len(document) > _BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(RawBSONDocument(document))
-        size += len(document)
-    if batch:
-        yield batch
-
-
-def _mend_zero_timestamps(collection: Collection[Document], batch: Sequence[RawBSONDocument], *, bypass: bool) -> None:
+def _put_as_it_is(collection: Collection[Document], document: RawBSONDocument, *, bypass: bool) -> None:
     """The server puts its own time in place of a top-level Timestamp(0, 0) that is inserted; an update by a pipeline
     leaves it alone (MongoDB manual, "Timestamps")."""
-    for document in batch:
-        raw = cast("bytes", document.raw)
-        # Looked at closely only where it may be one: that is a hundred times the work.
-        if _PERHAPS_ZERO_TIMESTAMP(raw) and any(
-            kind == _TIMESTAMP and name != b"_id" and raw[start:end] == bytes(8)
-            for kind, name, start, end in elements(raw)
-        ):
-            collection.update_one(
-                {"_id": document["_id"]},
-                [{"$replaceRoot": {"newRoot": {"$literal": document}}}],
-                bypass_document_validation=bypass,
-            )
+    collection.update_one(
+        {"_id": document["_id"]},
+        [{"$replaceRoot": {"newRoot": {"$literal": document}}}],
+        bypass_document_validation=bypass,
+    )
 
 
 def _made_with_the_collection(raw: bytes) -> bool:

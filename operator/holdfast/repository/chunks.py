@@ -6,9 +6,10 @@ an entry whose id starts with a zero byte, so that an append changes only the la
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import Any
 
 from holdfast.errors import DamagedBackup
 from holdfast.repository.documents import split
@@ -47,16 +48,7 @@ def write_lists(refs: Iterable[ChunkRef]) -> Iterator[bytes]:
     """The text of the lists that hold ``refs``, in order."""
     lines: list[str] = []
     for ref in refs:
-        entry: dict[str, str | int] = {
-            "id": ref.id.hex(),
-            "documents": ref.documents,
-            "logicalBytes": ref.logical_bytes,
-            "storedBytes": ref.stored_bytes,
-            "documentHash": f"{ref.document_hash:064x}",
-        }
-        if ref.start is not None:
-            entry["start"] = b64encode(ref.start).decode()
-        lines.append(json.dumps(entry, separators=(",", ":")))
+        lines.append(json.dumps(entry_of(ref), separators=(",", ":")))
         if len(lines) >= _LIST_MAXIMUM or (len(lines) >= _LIST_MINIMUM and ref.id[0] == 0):
             yield _text(lines)
             lines = []
@@ -68,17 +60,35 @@ def read_list(data: bytes) -> Iterator[ChunkRef]:
     """The entries of one list. DamagedBackup if it is not one."""
     try:
         for line in data.splitlines():
-            entry = json.loads(line)
-            yield ChunkRef(
-                id=bytes.fromhex(entry["id"]),
-                documents=int(entry["documents"]),
-                logical_bytes=int(entry["logicalBytes"]),
-                stored_bytes=int(entry["storedBytes"]),
-                document_hash=int(entry["documentHash"], 16),
-                start=b64decode(entry["start"], validate=True) if "start" in entry else None,
-            )
+            yield ref_of(json.loads(line))
     except (ValueError, KeyError, TypeError) as error:
         raise DamagedBackup("A list of chunks cannot be read.") from error
+
+
+def entry_of(ref: ChunkRef) -> dict[str, str | int]:
+    """A chunk as a line of a list says it."""
+    entry: dict[str, str | int] = {
+        "id": ref.id.hex(),
+        "documents": ref.documents,
+        "logicalBytes": ref.logical_bytes,
+        "storedBytes": ref.stored_bytes,
+        "documentHash": f"{ref.document_hash:064x}",
+    }
+    if ref.start is not None:
+        entry["start"] = b64encode(ref.start).decode()
+    return entry
+
+
+def ref_of(entry: Mapping[str, Any]) -> ChunkRef:
+    """The chunk that a line names. ValueError, KeyError or TypeError if it names none."""
+    return ChunkRef(
+        id=bytes.fromhex(entry["id"]),
+        documents=int(entry["documents"]),
+        logical_bytes=int(entry["logicalBytes"]),
+        stored_bytes=int(entry["storedBytes"]),
+        document_hash=int(entry["documentHash"], 16),
+        start=b64decode(entry["start"], validate=True) if "start" in entry else None,
+    )
 
 
 def _text(lines: list[str]) -> bytes:

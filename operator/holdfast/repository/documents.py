@@ -5,6 +5,7 @@ the BSON specification, version 1.1 (bsonspec.org).
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from struct import Struct
 
 from holdfast.errors import DamagedBackup
@@ -125,14 +126,20 @@ def _unordered_elements(document: bytes) -> Iterator[bytes]:
         yield _INT32.pack(len(value)) + bytes((kind,)) + name + b"\0" + value
 
 
-def split(data: bytes) -> Iterator[bytes]:
-    """The documents of a chunk, one after the other. DamagedBackup if lengths do not add up."""
+def bounds(data: bytes) -> list[int]:
+    """Where each document of a chunk begins, and where the last one ends. DamagedBackup if lengths do not add up."""
     position, total = 0, len(data)
-    unpack = _INT32.unpack_from
+    found = [0]
+    append, unpack = found.append, _INT32.unpack_from
     while position < total:
         size = unpack(data, position)[0] if position + 4 <= total else 0
-        end = position + size
-        if size < _MINIMUM_SIZE or end > total:
+        if size < _MINIMUM_SIZE or position + size > total:
             raise DamagedBackup(f"A chunk is not a series of BSON documents: byte {position} of {total}.")
-        yield data[position:end]
-        position = end
+        position += size
+        append(position)
+    return found
+
+
+def split(data: bytes) -> Iterator[bytes]:
+    """The documents of a chunk, one after the other. DamagedBackup if lengths do not add up."""
+    return (data[start:end] for start, end in pairwise(bounds(data)))

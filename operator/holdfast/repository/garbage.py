@@ -2,7 +2,8 @@
 
 Mark, then sweep, under an exclusive lock. Marked are the chunks of every committed manifest, and of every pending one:
 a backup announces its manifest as pending, checks that its lock still stands, and only then commits. So a backup that
-was taken for dead is either seen here by its announcement, or finds its lock broken and does not commit.
+was taken for dead is either seen here by its announcement, or finds its lock broken and does not commit. The parts of
+a backup that several pods take (:mod:`holdfast.repository.shared_work`) are marked and announced in the same way.
 """
 
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from holdfast.errors import DamagedBackup
 from holdfast.repository.locks import Lock
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import CHUNKS, MANIFESTS, PENDING, Repository
+from holdfast.repository.shared_work import chunks_of_shared_work
 
 PENDING_AGE = timedelta(days=7)
 _CHECK_EVERY = 100
@@ -55,7 +57,8 @@ def _keys(repository: Repository) -> Iterator[str]:
 
 
 def _needed(repository: Repository, now: datetime) -> Iterator[bytes]:
-    # In this order: an announcement that goes while we look is by then a manifest.
+    # In this order: what goes while we look is by then in an announcement, and that in a manifest.
+    yield from chunks_of_shared_work(repository, now)
     for prefix in (PENDING, MANIFESTS):
         for key in list(repository.store.keys(prefix)):
             manifest = repository.read_manifest(key)

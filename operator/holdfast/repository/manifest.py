@@ -27,12 +27,12 @@ Raw = Annotated[bytes, PlainValidator(_bytes_of), PlainSerializer(lambda raw: b6
 """BSON as the server sent it; base64 in the JSON."""
 
 
-class _Model(BaseModel):
+class Model(BaseModel):
     # Unknown fields are kept out of sight, not refused: a newer release may add some within one format version.
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True, extra="ignore")
 
 
-class PolicyIdentity(_Model):
+class PolicyIdentity(Model):
     """Which policy took a backup. The uid tells two policies of one name apart."""
 
     namespace: str
@@ -40,19 +40,19 @@ class PolicyIdentity(_Model):
     uid: str = ""
 
 
-class ServerRecord(_Model):
+class ServerRecord(Model):
     version: str
     topology: str
     replica_set: str | None = None
 
 
-class ConsistencyRecord(_Model):
+class ConsistencyRecord(Model):
     level: ConsistencyLevel
     cluster_time: str | None = None
     """``seconds.increment`` of the one time at which every collection was read."""
 
 
-class ImportRecord(_Model):
+class ImportRecord(Model):
     """Of a backup that was made from a dump, not from a server."""
 
     format: str
@@ -62,7 +62,7 @@ class ImportRecord(_Model):
     """When it was imported. ``startTime`` of the backup is the time of the dump's files."""
 
 
-class CollectionRecord(_Model):
+class CollectionRecord(Model):
     """One collection of a backup; ``error`` says why it holds no data."""
 
     name: str
@@ -96,7 +96,7 @@ class CollectionRecord(_Model):
         )
 
 
-class Manifest(_Model):
+class Manifest(Model):
     format: int = FORMAT_VERSION
     holdfast_version: str
     backup_id: str

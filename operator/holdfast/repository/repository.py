@@ -11,10 +11,10 @@ from hashlib import sha256
 import zstandard
 
 from holdfast.errors import BackupNotFound, DamagedBackup
-from holdfast.ports import Labels, Store
+from holdfast.ports import Labels, Store, Witness
 from holdfast.repository.chunks import ChunkRef, read_list
 from holdfast.repository.cipher import Cipher, Clear
-from holdfast.repository.locks import Lock
+from holdfast.repository.locks import NOBODY, Lock
 from holdfast.repository.manifest import CollectionRecord, Manifest, timestamp
 from holdfast.repository.marker import MARKER, cipher_of, new_marker
 
@@ -28,9 +28,13 @@ _OBJECT_LIMIT = 256 * 1024 * 1024
 class Repository:
     """Reads and writes the format. Raises StoreUnavailable and its kin from the store, DamagedBackup on bad bytes."""
 
-    def __init__(self, store: Store, *, compression_level: int = 3, key: bytes | None = None) -> None:
-        """``key``: 32 bytes that encrypt the repository, or None for one in the clear. ``open`` comes first."""
-        self.store = store
+    def __init__(
+        self, store: Store, *, compression_level: int = 3, key: bytes | None = None, witness: Witness = NOBODY
+    ) -> None:
+        """``key``: 32 bytes that encrypt the repository, or None for one in the clear. ``open`` comes first.
+
+        ``witness``: for whoever locks it."""
+        self.store, self.witness = store, witness
         self._level, self._key = compression_level, key
         self._cipher: Cipher = Clear()
 
@@ -112,9 +116,16 @@ class Repository:
 
     def read_object(self, key: str) -> bytes:
         """What ``put_object`` stored. DamagedBackup if it is missing, or not what was stored."""
+        data = self.find_object(key)
+        if data is None:
+            raise DamagedBackup(f"{key} is missing from {self.store.address}.")
+        return data
+
+    def find_object(self, key: str) -> bytes | None:
+        """The same, or None if it is missing."""
         stored = self.store.read(key)
         if stored is None:
-            raise DamagedBackup(f"{key} is missing from {self.store.address}.")
+            return None
         return _decompress(self._cipher.open(key, stored), f"{key} in {self.store.address}")
 
     # --- manifests ------------------------------------------------------------------------------------------------

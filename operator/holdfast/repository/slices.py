@@ -15,7 +15,8 @@ from struct import Struct
 from holdfast.errors import DamagedBackup
 from holdfast.ports import ClusterTime, Store
 from holdfast.repository.manifest import timestamp
-from holdfast.repository.oplog_entry import time_of
+from holdfast.repository.oplog_entry import Entry
+from holdfast.repository.oplog_sieve import entry_of
 from holdfast.repository.repository import Repository
 
 SLICES = "oplog/"
@@ -23,7 +24,7 @@ _FORMAT = 1
 _INT32 = Struct("<i")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class SliceName:
     lineage: str
     after: ClusterTime
@@ -52,12 +53,17 @@ class Window:
 
 
 class Slices:
-    """The slices of one database of one replica set. StoreUnavailable and its kin; DamagedBackup."""
+    """The slices of one database of one replica set. StoreUnavailable and its kin; DamagedBackup.
 
-    def __init__(self, repository: Repository, replica_set: str, database: str) -> None:
+    ``owner``: the policy that they are archived for, if any. Names of replica sets are no names in the world: two
+    policies may share a repository, and have sources that are called the same.
+    """
+
+    def __init__(self, repository: Repository, replica_set: str, database: str, owner: str = "") -> None:
         self._repository = repository
-        self._replica_set, self._database = replica_set, database
-        self.prefix = f"{SLICES}{sha256(f'{replica_set}/{database}'.encode()).hexdigest()[:16]}/"
+        self.replica_set, self._database = replica_set, database
+        of = "/".join(filter(None, (replica_set, database, owner)))
+        self.prefix = f"{SLICES}{sha256(of.encode()).hexdigest()[:16]}/"
 
     def names(self) -> list[SliceName]:
         """All, in order."""
@@ -73,10 +79,10 @@ class Slices:
     ) -> bool:
         """Store a slice. False if it is there already, which is as good. ``term``: of the entry at ``until``."""
         header = {
-            "format": _FORMAT, "database": self._database, "replicaSet": self._replica_set, "lineage": name.lineage,
+            "format": _FORMAT, "database": self._database, "replicaSet": self.replica_set, "lineage": name.lineage,
             "after": str(name.after), "until": str(name.until), "term": term, "created": timestamp(now),
         } | ({"gap": gap} if gap else {})  # fmt: skip
-        data = json.dumps(header).encode() + b"\n" + b"".join(entries)
+        data = b"".join((json.dumps(header).encode(), b"\n", *entries))
         return self._repository.put_object(self._key(name), data)
 
     def read(self, name: SliceName) -> Slice:
@@ -95,26 +101,31 @@ class Slices:
 
     def windows(self) -> list[Window]:
         """What is there without a gap, the oldest first."""
-        found: list[Window] = []
+        groups: list[list[SliceName]] = []
+        reached = ClusterTime(0, 0)
         for name in self.names():
-            last = found[-1] if found else None
-            if last and last.lineage == name.lineage and name.after <= last.until:
-                until = max(last.until, name.until)
-                found[-1] = Window(last.lineage, last.after, until, (*last.slices, name))
+            if groups and groups[-1][0].lineage == name.lineage and name.after <= reached:
+                groups[-1].append(name)
+                reached = max(reached, name.until)
             else:
-                found.append(Window(name.lineage, name.after, name.until, (name,)))
+                groups.append([name])
+                reached = name.until
+        found = [
+            Window(group[0].lineage, group[0].after, max(name.until for name in group), tuple(group))
+            for group in groups
+        ]
         return sorted(found, key=lambda window: (window.after, window.until))
 
-    def entries(self, window: Window, after: ClusterTime, until: ClusterTime) -> Iterator[tuple[ClusterTime, bytes]]:
-        """All entries behind ``after`` up to and with ``until``, each once, in order."""
+    def entries(self, window: Window, after: ClusterTime, until: ClusterTime) -> Iterator[Entry]:
+        """All behind ``after`` up to and with ``until``, each once, in order. OperationFailed for an unknown one."""
         reached = after
         for name in window.slices:
             if name.until <= reached or name.after >= until:
                 continue
             for raw in self.read(name).entries:
-                time, _ = time_of(raw)
-                if reached < time <= until:
-                    yield time, raw
+                entry = entry_of(raw, self._database)
+                if reached < entry.time <= until:
+                    yield entry
             reached = name.until
 
     def remove(self, name: SliceName) -> None:
@@ -124,9 +135,8 @@ class Slices:
         return f"{self.prefix}{name.lineage}/{_padded(name.after)}_{_padded(name.until)}"
 
 
-def drop_old(repository: Repository, replica_set: str, database: str, oldest: ClusterTime) -> int:
-    """Remove the slices that end before the oldest backup from which a replay can begin. How many went."""
-    slices = Slices(repository, replica_set, database)
+def drop_old(slices: Slices, oldest: ClusterTime) -> int:
+    """Remove the slices that end before the oldest backup from which a replay is to begin. How many went."""
     old = [name for name in slices.names() if name.until <= oldest]
     newest = slices.newest()
     removable = [name for name in old if name != newest]  # an archiver goes on from the newest

@@ -6,7 +6,7 @@ import yaml
 from pydantic import BaseModel
 
 from holdfast.resources.base import GROUP, VERSION
-from holdfast.resources.policy import NAME_LIMIT, BackupPolicySpec, BackupPolicyStatus
+from holdfast.resources.policy import NAME_LIMIT, TOGETHER_NAME_LIMIT, BackupPolicySpec, BackupPolicyStatus
 from holdfast.resources.restore_run import SPEC_RULES, RestoreRunSpec, RestoreRunStatus
 from holdfast.resources.run import BackupRunSpec, BackupRunStatus
 
@@ -106,6 +106,12 @@ def backup_policies() -> Schema:
         "rule": f"size(self.metadata.name) <= {NAME_LIMIT}",
         "message": f"the name of a BackupPolicy has at most {NAME_LIMIT} characters, because its CronJob takes it",
     }
+    together_rule = {
+        "rule": "!has(self.spec.job) || !has(self.spec.job.parallelism) || self.spec.job.parallelism == 1 || "
+        f"(size(self.metadata.name) <= {TOGETHER_NAME_LIMIT} && !self.metadata.name.contains('.'))",
+        "message": f"with job.parallelism, the name of a BackupPolicy has at most {TOGETHER_NAME_LIMIT} characters "
+        "and no dot, because the hosts of its pods take it",
+    }
     return _crd(
         kind="BackupPolicy",
         plural="backuppolicies",
@@ -113,7 +119,7 @@ def backup_policies() -> Schema:
         description="A BackupPolicy keeps a MongoDB database restorable: it says what is backed up, when and where to.",
         spec=structural(BackupPolicySpec, defaults=True),
         status=structural(BackupPolicyStatus, defaults=False),
-        rules=[name_rule],
+        rules=[name_rule, together_rule],
         columns=[
             ("Schedule", "string", ".spec.schedule.cron", 0),
             ("Suspended", "boolean", ".spec.schedule.suspend", 0),
@@ -127,6 +133,8 @@ def backup_policies() -> Schema:
             ("Success %", "integer", ".status.statistics.successPercent", 1),
             ("Drill", "string", ".status.lastDrill.result", 1),
             ("Recovery time", "string", ".status.lastDrill.duration", 1),
+            ("Any second from", "string", ".status.pointInTime.from", 1),
+            ("To", "string", ".status.pointInTime.to", 1),
             ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
             ("Health message", "string", ".status.health.message", 1),
             ("Age", "date", ".metadata.creationTimestamp", 0),
@@ -193,6 +201,7 @@ def restore_runs() -> Schema:
             ("Policy", "string", ".status.policy", 1),
             ("Backup", "string", ".status.backupId", 0),
             ("Target", "string", ".status.database", 0),
+            ("Point in time", "string", ".status.pointInTime.time", 1),
             ("Mode", "string", ".spec.mode", 0),
             ("Existing", "string", ".spec.existing", 1),
             ("Strategy", "string", ".status.strategy", 1),

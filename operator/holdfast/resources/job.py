@@ -6,6 +6,7 @@ from pydantic import Field, WithJsonSchema
 
 from holdfast.resources.base import Spec
 
+MOST_PODS = 100
 _NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
 
 Quantity = Annotated[
@@ -60,6 +61,15 @@ class JobTemplate(Spec):
     backoff_limit: Annotated[
         int, Field(description="How often a run is tried again after a failure that may pass.", ge=0, le=100)
     ] = 3
+    parallelism: Annotated[
+        int,
+        Field(
+            description="How many pods take a backup together, as one Indexed Job: each reads a share of the data at "
+            "the same cluster time. For more than one, the policy's name has at most 49 characters and no dot.",
+            ge=1,
+            le=MOST_PODS,
+        ),
+    ] = 1
     start_timeout_seconds: Annotated[
         int,
         Field(

@@ -12,9 +12,11 @@ from holdfast.resources.catalogue import CatalogueStatus
 from holdfast.resources.conditions import Condition
 from holdfast.resources.drill import LastDrill, VerificationSpec
 from holdfast.resources.health import Health, HealthSpec, Statistics
-from holdfast.resources.job import JobTemplate
+from holdfast.resources.job import MOST_PODS, JobTemplate
 from holdfast.resources.missed import MissedSchedules
 from holdfast.resources.notifications import NotificationsSpec, PolicyNotifications
+from holdfast.resources.point_in_time import RULES as POINT_IN_TIME_RULES
+from holdfast.resources.point_in_time import PointInTimeSpec, PointInTimeStatus
 from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretRef
 from holdfast.resources.retention import RULES, HistoryLimits, PolicyRetention, RetentionSpec
 from holdfast.resources.run import DeletionPolicy
@@ -24,6 +26,9 @@ KIND = "BackupPolicy"
 
 NAME_LIMIT = 52
 """A CronJob takes the policy's name, and appends eleven characters for its Jobs."""
+
+TOGETHER_NAME_LIMIT = NAME_LIMIT - len(str(-(MOST_PODS - 1)))
+"""With several pods: each has its index behind that name."""
 
 Glob = Annotated[str, Field(min_length=1, max_length=255)]
 
@@ -161,6 +166,13 @@ class BackupPolicySpec(Spec):
         Field(description="Encrypt backups on the client (AES-256-GCM). Default: they are stored in the clear."),
     ] = None
     verification: Annotated[VerificationSpec, Field(description="How backups are proven.")] = VerificationSpec()
+    point_in_time: Annotated[
+        PointInTimeSpec,
+        Field(
+            description="Whether any second can be restored, not only the moments of backups.",
+            json_schema_extra={"x-kubernetes-validations": POINT_IN_TIME_RULES},
+        ),
+    ] = PointInTimeSpec()
     health: Annotated[HealthSpec, Field(description="What counts as healthy.")] = HealthSpec()
     notifications: Annotated[NotificationsSpec, Field(description="Who is told what.")] = NotificationsSpec()
     job: Annotated[JobTemplate, Field(description="How the worker's Jobs run.")] = JobTemplate()
@@ -206,7 +218,8 @@ class BackupPolicyStatus(Status):
             "backups lie in the very server that they protect. NotificationsReady: mail can be sent. NewUsersReady: "
             "new users are followed. HeartbeatReady: the heartbeat URL hears us. RetentionCompliant: what the rule "
             "does not keep is removed in time. DrillPassed: the newest drill restored a backup and found it equal. "
-            "ScheduleMissed: the newest scheduled backup never started. Healthy: all five checks of `health` are good.",
+            "ScheduleMissed: the newest scheduled backup never started. PointInTime: the oplog is archived, and any "
+            "second can be restored from here on. Healthy: all five checks of `health` are good.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
@@ -221,6 +234,9 @@ class BackupPolicyStatus(Status):
         CatalogueStatus | None, Field(description="How far the BackupRuns are those of the repository.")
     ] = None
     last_drill: Annotated[LastDrill | None, Field(description="The newest drill that has ended.")] = None
+    point_in_time: Annotated[
+        PointInTimeStatus | None, Field(description="Which seconds can be restored, where the oplog is archived.")
+    ] = None
     health: Annotated[Health | None, Field(description="How the policy does: five checks, and the worst of them.")] = (
         None
     )
@@ -243,6 +259,11 @@ class BackupPolicy(Status):
     def owner_reference(self) -> dict[str, Any]:
         """Ties an object to this policy. It never blocks the deletion of the policy."""
         return owner_reference(self.metadata)
+
+    @property
+    def archives(self) -> bool:
+        """Whether the oplog of its source is to be archived now."""
+        return self.spec.point_in_time.enabled and not self.spec.schedule.suspend
 
 
 def owner_reference(metadata: Metadata) -> dict[str, Any]:

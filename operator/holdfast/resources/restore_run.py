@@ -10,6 +10,7 @@ from holdfast.domain.restoring import Existing, Strategy
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
 from holdfast.resources.notifications import RunNotifications
+from holdfast.resources.point_in_time import Before, ReachedStatus
 from holdfast.resources.policy import Glob
 from holdfast.resources.references import DatabaseName, UriSecretRef
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, PolicyRef
@@ -22,9 +23,11 @@ SOURCE_RULES = [
         "message": "source takes either backupRunRef or policyRef",
     },
     {
-        "rule": "has(self.policyRef) ? (has(self.backupId) != (has(self.latest) && self.latest)) "
-        ": !has(self.backupId) && !has(self.latest)",
-        "message": "source.policyRef takes either latest: true or backupId; source.backupRunRef takes neither",
+        "rule": "has(self.policyRef) ? [has(self.backupId), has(self.latest) && self.latest, has(self.pointInTime), "
+        "has(self.before)].filter(given, given).size() == 1 "
+        ": !has(self.backupId) && !has(self.latest) && !has(self.pointInTime) && !has(self.before)",
+        "message": "source.policyRef takes exactly one of latest: true, backupId, pointInTime and before; "
+        "source.backupRunRef takes none of them",
     },
 ]
 
@@ -38,6 +41,11 @@ SPEC_RULES = [
         "rule": "!has(self.confirm) || !has(self.target) || !has(self.target.database) "
         "|| self.confirm == self.target.database",
         "message": "confirm must be the name of the target database",
+    },
+    {
+        "rule": "self.existing == 'Fail' || !(has(self.source.pointInTime) || has(self.source.before))",
+        "message": "a restore to a point in time replaces nothing: restore into another database, or only what is "
+        "missing in this one, with existing: Fail",
     },
 ]
 
@@ -58,7 +66,7 @@ class BackupRunRef(Spec):
 
 
 class RestoreSource(Spec):
-    """The backup that is restored."""
+    """The backup that is restored, or the moment."""
 
     backup_run_ref: Annotated[
         BackupRunRef | None, Field(description="The run that took the backup. One that still works is waited for.")
@@ -79,6 +87,20 @@ class RestoreSource(Spec):
             pattern=r"^[0-9]{4}[0-9A-Za-z-]*$",
         ),
     ] = None
+    point_in_time: Annotated[
+        Timestamp | None,
+        Field(
+            description="All as it was at the end of this second, such as 2026-11-23T01:59:59Z: the newest backup "
+            "before it, and what the archived oplog says from there on. The policy's status.pointInTime tells which "
+            "seconds can be had."
+        ),
+    ] = None
+    before: Annotated[Before | None, Field(description="All as it was just before something happened.")] = None
+
+    @property
+    def replays(self) -> bool:
+        """Whether it takes more than a backup."""
+        return self.point_in_time is not None or self.before is not None
 
 
 class RestoreTarget(Spec):
@@ -245,10 +267,11 @@ class VerificationStatus(Status):
     """What came of the comparison with the backup."""
 
     result: Annotated[
-        Literal["Equal", "Present", "Different"],
+        Literal["Equal", "Present", "Replayed", "Different"],
         Field(
             description="Equal: every count, hash, index and option is that of the backup. Present: after a merge, "
-            "every document of the backup is there, in whatever form."
+            "every document of the backup is there, in whatever form. Replayed: all was equal to the backup, and then "
+            "every change up to the point in time was repeated, and none refused."
         ),
     ]
     collections: Annotated[int | None, Field(description="Collections that were compared.", ge=0)] = None
@@ -306,6 +329,9 @@ class RestoreRunStatus(Status):
     collections_omitted: Annotated[int | None, Field(description="How many are not listed here.", ge=0)] = None
     verification: Annotated[
         VerificationStatus | None, Field(description="What came of the comparison with the backup.")
+    ] = None
+    point_in_time: Annotated[
+        ReachedStatus | None, Field(description="The moment that is restored, where it is not that of a backup.")
     ] = None
     pre_restore_backup_id: Annotated[
         str | None, Field(description="Id of the backup of what was replaced: the way back.")

@@ -37,6 +37,8 @@ class RunReason(StrEnum):
     SCHEDULED = "Scheduled"
     MANUAL = "Manual"
     PRE_RESTORE = "PreRestore"
+    OPLOG = "Oplog"
+    """What is archived of the oplog can only be replayed from a backup that was taken meanwhile."""
     IMPORTED = "Imported"
     """Found in the repository: it never had a Job here."""
 
@@ -63,8 +65,8 @@ class BackupRunSpec(Spec):
     reason: Annotated[
         RunReason,
         Field(
-            description="What the run was started for. Runs by hand are "
-            "Manual; Imported ones were found in the repository, and never start a Job."
+            description="What the run was started for. Runs by hand are Manual; Oplog ones are where a replay of the "
+            "archived oplog can begin; Imported ones were found in the repository, and never start a Job."
         ),
     ] = RunReason.MANUAL
     hold: Annotated[

@@ -10,7 +10,7 @@ from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import Phase
 from holdfast.domain.schedule import parse_zone
 from holdfast.errors import DamagedBackup
-from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Clock, Cluster
+from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Clock, Cluster, ClusterTime
 from holdfast.repository.holds import follow_runs
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
@@ -105,7 +105,11 @@ def _prune(cluster: Cluster, policy: BackupPolicy, repository: Repository, clock
 
     owner = f"{policy.metadata.namespace}/{policy.metadata.name}"
     rule, zone = policy.spec.retention.rule, parse_zone(policy.spec.schedule.time_zone)
-    return prune(repository, rule, clock, zone, owner, stop, find_out=find_out, patience=PATIENCE)
+    within = policy.spec.point_in_time.within
+    since = {owner: ClusterTime(int((clock() - within).timestamp()), 0)} if within else {}
+    return prune(
+        repository, rule, clock, zone, owner, stop, find_out=find_out, patience=PATIENCE, slices_since=since
+    )  # fmt: skip
 
 
 def _being_restored(cluster: Cluster, namespace: str) -> frozenset[str]:

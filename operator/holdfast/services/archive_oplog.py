@@ -13,22 +13,29 @@ from threading import Event
 
 from holdfast.errors import OplogGap
 from holdfast.ports import Clock, ClusterTime, Oplog
-from holdfast.repository.oplog_entry import kept_of, time_of
+from holdfast.repository.oplog_entry import time_of
+from holdfast.repository.oplog_sieve import sieve_of
 from holdfast.repository.repository import Repository
 from holdfast.repository.slices import SliceName, Slices
 
-SLICE_BYTES = 8 * 1024 * 1024
+SLICE_BYTES = 4 * 1024 * 1024
 """Raw. A slice is cut here however young it is, so that memory stays small."""
 
 
 @dataclass(frozen=True)
 class ArchiveRequest:
-    """``slice_seconds``: what is written is stored so much later at most. ``once``: end at the present head."""
+    """``slice_seconds``: what is written is stored so much later at most. ``once``: end at the present head. ``owner``:
+    the policy that it is done for, as ``NAMESPACE/NAME``."""
 
     database: str
     slice_seconds: int = 60
     once: bool = False
     slice_bytes: int = SLICE_BYTES
+    owner: str = ""
+
+
+Stored = Callable[[SliceName, str | None], object]
+"""Is told of each slice that is stored, and of the gap in front of it where a lineage begins anew."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +55,17 @@ def archive_oplog(
     clock: Clock,
     stop: Event,
     warn: Callable[[str], object],
+    stored: Stored = lambda _name, _gap: None,
 ) -> Archived:
     """Follow the oplog until ``stop``, and store what it says. Returns what was done.
 
     InvalidSpec where there is no oplog; SourceUnavailable, StoreUnavailable, NotAuthorized.
     """
-    slices = Slices(repository, oplog.replica_set, request.database)
+    slices = Slices(repository, oplog.replica_set, request.database, request.owner)
     end = oplog.head()[0] if request.once else None
     newest = slices.newest()
     gaps: list[str] = []
-    writer = _Writer(request, slices, clock)
+    writer = _Writer(request, slices, clock, stored)
     if newest is None:
         writer.begin(*oplog.head(), None)
     else:
@@ -78,8 +86,9 @@ def archive_oplog(
 
 
 class _Writer:
-    def __init__(self, request: ArchiveRequest, slices: Slices, clock: Clock) -> None:
-        self._request, self._slices, self._clock = request, slices, clock
+    def __init__(self, request: ArchiveRequest, slices: Slices, clock: Clock, stored: Stored) -> None:
+        self._request, self._slices, self._clock, self._tell = request, slices, clock, stored
+        self._sieve = sieve_of(request.database)
         self._lineage = ""
         self._entries: list[bytes] = []
         self._bytes = 0
@@ -93,20 +102,25 @@ class _Writer:
         self._lineage = f"{time.seconds:010d}-{token_hex(4)}"
         self._stored = self.until = time
         self.term = term
-        self._slices.write(SliceName(self._lineage, time, time), term, (), self._clock(), gap)
+        name = SliceName(self._lineage, time, time)
+        self._slices.write(name, term, (), self._clock(), gap)
         self.slices += 1
+        self._tell(name, gap)
 
     def resume(self, name: SliceName, term: int) -> None:
+        self._tell(name, None)
         self._lineage, self._stored, self.until, self.term = name.lineage, name.until, name.until, term
 
     def add(self, batch: Sequence[bytes]) -> None:
         for raw in batch:
-            self.until, self.term = time_of(raw)
-            if (kept := kept_of(raw, self._request.database)) is not None:
+            if (kept := self._sieve(raw)) is not None:
                 self._entries.append(kept)
                 self._bytes += len(kept)
                 if self._bytes >= self._request.slice_bytes:
+                    self.until, self.term = time_of(raw)
                     self.store()
+        if batch:
+            self.until, self.term = time_of(batch[-1])
         if self.until != self._stored:
             now = self._clock()
             self._since = self._since or now
@@ -122,3 +136,4 @@ class _Writer:
         self.slices += 1
         self.entries += len(self._entries)
         self._stored, self._entries, self._bytes, self._since = self.until, [], 0, None
+        self._tell(name, None)

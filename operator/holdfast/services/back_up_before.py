@@ -19,7 +19,8 @@ from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun, BackupRunStatus
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupRequest
 from holdfast.services.plan_restore import RestorePlan
 from holdfast.services.run_worker import RunProgress
 from holdfast.services.verify import verify

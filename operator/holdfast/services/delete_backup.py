@@ -45,7 +45,8 @@ def delete_backup(
     verified one, ``minSuccessful`` good ones) stays unless ``confirmed``. Raises RepositoryBusy, StoreUnavailable,
     Interrupted, and DamagedBackup if the backup cannot be read. May be run again at any time.
     """
-    with locked(repository.store, clock, LockKind.EXCLUSIVE, "deletion of a backup", stop, patience=patience) as lock:
+    purpose, witness = "deletion of a backup", repository.witness
+    with locked(repository.store, clock, LockKind.EXCLUSIVE, purpose, stop, patience=patience, witness=witness) as lock:
         known = find_out()
         manifest = repository.find(backup_id)
         if manifest is None:

@@ -94,10 +94,19 @@ def settle_job(cluster: Cluster, run: Run, job_name: str | None, reason: str | N
         return
     end = job_state(job).end
     if not end:
-        if reason in START_REASONS or reason == CANCEL_REQUESTED:
+        if reason in START_REASONS or reason == CANCEL_REQUESTED or _waits_in_vain(cluster, job):
             cluster.delete(JOB, job)
     elif end == "Failed" and SETTLED_ANNOTATION not in (job["metadata"].get("annotations") or {}):
         cluster.patch(JOB, job, {"metadata": {"annotations": {SETTLED_ANNOTATION: "true"}}})
+
+
+def _waits_in_vain(cluster: Cluster, job: KubeObject) -> bool:
+    """Whether all that is left of a Job whose run has ended is pods that cannot start: others have done their work, and
+    its CronJob starts no other one before it is gone."""
+    if job["spec"].get("completionMode") != "Indexed":
+        return False
+    left = [pod for pod in observe(cluster, job)[1] if not pod.finished]
+    return bool(left) and not any(pod.started for pod in left)
 
 
 def cancel_job(cluster: Cluster, run_body: KubeObject) -> None:

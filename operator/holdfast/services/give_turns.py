@@ -29,7 +29,7 @@ from holdfast.specs.names import DEADLINE_ANNOTATION, JOB_LABEL
 
 _log = logging.getLogger(__name__)
 
-WAITING = frozenset({RunReason.SCHEDULED, RunReason.MANUAL})
+WAITING = frozenset({RunReason.SCHEDULED, RunReason.MANUAL, RunReason.OPLOG})
 """A backup before a restore waits for nobody, for a person waits for it; but it has a place while it works."""
 
 

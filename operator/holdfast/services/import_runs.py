@@ -50,7 +50,8 @@ def import_runs(
     if not _without_run(candidates, runs_of(cluster, policy)):
         return Imported()
     # Else a prune would remove what is being looked at, and it would seem to be damaged.
-    with locked(repository.store, clock, LockKind.SHARED, "sync of the catalogue", stop, patience=patience):
+    purpose, witness = "sync of the catalogue", repository.witness
+    with locked(repository.store, clock, LockKind.SHARED, purpose, stop, patience=patience, witness=witness):
         # In this order: a backup that is there now had its run before.
         runs = runs_of(cluster, policy)
         unreadable: list[str] = []

@@ -6,6 +6,7 @@ It writes only what changed, and only its own part of the status.
 from datetime import datetime, timedelta
 from typing import Literal
 
+from holdfast.domain.archive import archive_findings
 from holdfast.domain.health import (
     DISTANCE,
     Finding,
@@ -21,18 +22,19 @@ from holdfast.domain.history import history, surprises
 from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.schedule import Schedule, parse_schedule
 from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, SecretMissing
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, Clock, Cluster, KubeObject, SourceProbe
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, SourceProbe
 from holdfast.resources.conditions import condition, find_condition, set_condition
 from holdfast.resources.health import Health
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.services.cron_jobs import own_cron_job
 from holdfast.services.find_policy import living_policy
-from holdfast.services.follow_job import controller
 from holdfast.services.mail_account import secret_values
 from holdfast.services.see_missed import SCHEDULE_MISSED
 from holdfast.services.write_status import parse_run, write_status
 from holdfast.specs.health_status import (
     HEALTHY,
+    archive,
     drills,
     ended,
     ended_backups,
@@ -80,7 +82,7 @@ def _findings(
 ) -> list[Finding]:
     told = [ended(run) for run in backups]
     compliant = find_condition(policy.status.conditions, RETENTION_COMPLIANT)
-    drill_cron_job = _own(cluster, policy, drill_cron_job_name(policy.metadata.name))
+    drill_cron_job = own_cron_job(cluster, policy, drill_cron_job_name(policy.metadata.name))
     asked = drills(policy, parse_time(drill_cron_job["metadata"].get("creationTimestamp")) if drill_cron_job else None)
     return [
         connection(ping, told),
@@ -91,7 +93,9 @@ def _findings(
             created=policy.metadata.creation_timestamp or now,
             now=now,
         ),
-        integrity(told, asked, surprises(past_runs(policy, backups)), now=now),
+        integrity(
+            told, asked, surprises(past_runs(policy, backups)), archive_findings(archive(policy, now), now), now=now
+        ),
         retention(compliant.status == "True" if compliant else None, compliant.message if compliant else ""),
         _cron(cluster, policy),
     ]
@@ -102,7 +106,7 @@ def _cron(cluster: Cluster, policy: BackupPolicy) -> Finding:
     ready, stalled = find_condition(conditions, _READY), find_condition(conditions, STALLED)
     missed = find_condition(conditions, SCHEDULE_MISSED)
     return cron_schedule(
-        in_force=_own(cluster, policy, policy.metadata.name) is not None,
+        in_force=own_cron_job(cluster, policy, policy.metadata.name) is not None,
         unready=ready.message if ready and ready.status != "True" else "",
         stalled=stalled is not None and stalled.status == "True",
         suspended=policy.spec.schedule.suspend,
@@ -115,12 +119,6 @@ def _schedule(policy: BackupPolicy) -> Schedule | None:
         return parse_schedule(policy.spec.schedule.cron, policy.spec.schedule.time_zone)
     except InvalidSpec:
         return None
-
-
-def _own(cluster: Cluster, policy: BackupPolicy, name: str) -> KubeObject | None:
-    """The CronJob of that name, if it is the policy's."""
-    found = cluster.get(CRON_JOB, policy.metadata.namespace, name)
-    return found if found and controller(found).get("uid") == policy.metadata.uid else None
 
 
 def _ping(cluster: Cluster, probe: SourceProbe, policy: BackupPolicy) -> Ping:

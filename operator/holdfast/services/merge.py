@@ -51,7 +51,7 @@ def merge(
                 )
             check()
             batch = documents[start : start + _BATCH]
-            new = target.insert(record.info, batch, only_missing=True)
+            new = target.insert(record.info, b"".join(batch), only_missing=True)
             found = target.counterparts(record.info, batch)
             same = len(set(batch) & set(found))
             inserted += new

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from holdfast.domain import sharded
 from holdfast.domain.privileges import BUCKETS, lacking
 from holdfast.domain.restoring import Existing, Strategy, choose_strategy, is_own, way_of
 from holdfast.domain.room import room_for
@@ -309,19 +310,21 @@ class _Planner:
             self._refuse(
                 InvalidSpec,
                 "The target is a sharded cluster (a mongos answered); Holdfast restores into replica sets and "
-                "standalones.",
-                "Point the URI at a replica set.",
+                f"standalones. {sharded.WHAT_IT_WOULD_NEED}",
+                sharded.HINT,
             )
-        version = version_of(server.version)
+            return  # a mongos knows no feature compatibility version
+        version, name = version_of(server.version), f"MongoDB {server.version}"
+        compatibility = self._target.compatibility()
+        if compatibility and version_of(compatibility) < version:
+            version, name = version_of(compatibility), f"{name} with feature compatibility version {compatibility}"
         if version < version_of(source.version):
-            self._warnings.append(
-                f"The target runs MongoDB {server.version}, older than the {source.version} that was backed up."
-            )
+            self._warnings.append(f"The target runs {name}, older than the {source.version} that was backed up.")
         for one in chosen:
             for text in refused_by(one.record.info, version):
                 self._refuse(
                     InvalidSpec,
-                    f"{one.plan.name!r} cannot be restored into MongoDB {server.version}: {text}.",
+                    f"{one.plan.name!r} cannot be restored into {name}: {text}.",
                     "Choose another server, or exclude it.",
                 )
 

@@ -5,7 +5,7 @@ removes. Each database of each policy is planned by itself: many can share a rep
 taken before a restore replaced something: they hold a part of the database, and must not stand for a daily one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from holdfast.domain.retention import Decision, Rule, StoredBackup, never_removed, plan
 from holdfast.errors import DamagedBackup, Interrupted
-from holdfast.ports import Clock
+from holdfast.ports import Clock, ClusterTime
 from holdfast.repository.garbage import sweep
 from holdfast.repository.holds import held_ids
 from holdfast.repository.locks import LockKind, locked
@@ -98,15 +98,20 @@ def prune(
     *,
     find_out: Callable[[], Known] = _nothing,
     patience: timedelta | None = None,
+    slices_since: Mapping[str, ClusterTime] | None = None,
 ) -> PruneOutcome:
     """Given an open repository and a rule, do what ``plan_prune`` says, alone in the repository.
 
     ``find_out`` is called once nobody else is there, so that what it says is not old; nothing goes if it raises.
+    ``slices_since``: as ``prune_slices`` takes it.
     RepositoryBusy while a backup, a restore or a verification is under way there, for longer than ``patience``;
     Interrupted when ``stop`` is set; StoreUnavailable. May be run again at any time.
     """
-    with locked(repository.store, clock, LockKind.EXCLUSIVE, "prune", stop, patience=patience) as lock:
-        outcome = plan_prune(repository, rule, clock, zone, policy, find_out())
+    with locked(
+        repository.store, clock, LockKind.EXCLUSIVE, "prune", stop, patience=patience, witness=repository.witness
+    ) as lock:
+        known = find_out()
+        outcome = plan_prune(repository, rule, clock, zone, policy, known)
         removed = []
         # The oldest first: whenever it is cut short, what is left is the newest.
         for entry in reversed(outcome.plan):
@@ -120,7 +125,7 @@ def prune(
         if outcome.damaged:
             return PruneOutcome(outcome.plan, tuple(removed), damaged=outcome.damaged)
         swept = sweep(repository, lock, clock())
-        prune_slices(repository)
+        prune_slices(repository, slices_since, known.in_use)
     return PruneOutcome(outcome.plan, tuple(removed), swept.removed_chunks, swept.freed_bytes)
 
 

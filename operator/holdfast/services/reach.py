@@ -8,7 +8,6 @@ from holdfast.domain.consistency import ConsistencyLevel
 from holdfast.errors import BackupNotFound, InvalidSpec, TimeNotReachable
 from holdfast.ports import ClusterTime
 from holdfast.repository.manifest import PRE_RESTORE, Manifest
-from holdfast.repository.oplog_entry import parse
 from holdfast.repository.repository import Repository
 from holdfast.repository.slices import Slices, Window, any_slices
 
@@ -55,14 +54,21 @@ def told(time: ClusterTime) -> str:
     return f"{datetime.fromtimestamp(time.seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def find_reach(repository: Repository, database: str | None, until: ClusterTime, backup: str = "latest") -> Reach:
+def find_reach(
+    repository: Repository,
+    database: str | None,
+    until: ClusterTime,
+    backup: str = "latest",
+    owner: tuple[str, str] | None = None,
+) -> Reach:
     """The newest backup at or before ``until`` from which slices lead there without a gap.
 
-    ``backup``: this one, or ``latest`` for whichever serves. TimeNotReachable, with the nearest times that are;
-    InvalidSpec if the repository has several databases and none is named; BackupNotFound.
+    ``backup``: this one, or ``latest`` for whichever serves. ``owner``: only those of this policy, by namespace and
+    name. TimeNotReachable, with the nearest times that are; InvalidSpec if there are several databases and none is
+    named; BackupNotFound.
     """
-    bases = _bases(repository, database)
-    reaches = list(_reaches(repository, bases))
+    bases = bases_of(repository, database, owner)
+    reaches = list(reaches_of(repository, bases))
     wanted = bases if backup == "latest" else [repository.resolve(backup)]
     ids = {one.backup_id for one in wanted}
     for one in reaches:  # the newest backup first
@@ -78,7 +84,7 @@ def find_reach(repository: Repository, database: str | None, until: ClusterTime,
     raise TimeNotReachable(
         f"{told(until)} cannot be reached: no backup, and a chain of oplog slices without a gap behind it, lead there.",
         hint=f"The nearest that can be: {nearest}." if nearest else "There is no backup with slices of an oplog behind "
-        "it: `holdfast archive-oplog` keeps them.",
+        "it: spec.pointInTime, or `holdfast archive-oplog`, keeps them.",
     )  # fmt: skip
 
 
@@ -86,7 +92,7 @@ def replayable(repository: Repository, manifests: Iterable[Manifest]) -> dict[st
     """Up to when the oplog leads on from each of these backups, by id. Those from which it does not are left out."""
     found: dict[str, ClusterTime] = {}
     if any_slices(repository.store):
-        for one in _reaches(repository, filter(_can_begin, manifests)):
+        for one in reaches_of(repository, filter(can_begin, manifests)):
             backup_id = one.manifest.backup_id
             found[backup_id] = max(one.until, found.get(backup_id, one.until))
     return found
@@ -97,29 +103,11 @@ def last_whole_second(time: ClusterTime) -> ClusterTime:
     return ClusterTime(time.seconds - 1, END_OF_SECOND)
 
 
-def before_drop(repository: Repository, database: str | None, collection: str) -> ClusterTime:
-    """The moment just ahead of the last drop of a collection. TimeNotReachable if the archive shows none."""
-    for reach in _reaches(repository, _bases(repository, database)):
-        found: ClusterTime | None = None
-        for time, raw in reach.slices.entries(reach.window, reach.since, reach.window.until):
-            for one in parse(raw, reach.manifest.database).operations:
-                dropped = one.kind in ("drop", "dropView") and one.collection.removeprefix("system.buckets.")
-                replaced = one.kind == "rename" and one.replaces and one.to
-                if collection in (dropped, replaced):
-                    found = time
-        if found:
-            return ClusterTime(found.seconds, found.increment - 1)
-    raise TimeNotReachable(
-        f"No drop of {collection!r} is in the slices of oplog behind a backup.",
-        hint="Give the time with --point-in-time, and mind that the name has no database in front.",
-    )
-
-
 def _nearest(time: ClusterTime) -> str:
     return f"{told(last_whole_second(time))}, cluster time {time}"
 
 
-def _can_begin(one: Manifest) -> bool:
+def can_begin(one: Manifest) -> bool:
     """Whether a replay can begin from this backup."""
     return (
         one.consistency.level is ConsistencyLevel.SNAPSHOT and bool(one.server.replica_set)
@@ -127,18 +115,27 @@ def _can_begin(one: Manifest) -> bool:
     )  # fmt: skip
 
 
-def _bases(repository: Repository, database: str | None) -> list[Manifest]:
-    """Backups that a replay can begin from, the newest first."""
+def owner_of(manifest: Manifest) -> str:
+    """The policy whose archive may lead on from a backup, as its slices name it; empty if none took it."""
+    return f"{manifest.policy.namespace}/{manifest.policy.name}" if manifest.policy else ""
+
+
+def bases_of(repository: Repository, database: str | None, owner: tuple[str, str] | None = None) -> list[Manifest]:
+    """Backups that a replay can begin from, the newest first: of one database, of one policy if any is given."""
     found = [
         one
         for one in repository.manifests(lambda _damage: None)
-        if _can_begin(one) and database in (None, one.database)
+        if can_begin(one)
+        and database in (None, one.database)
+        and (owner is None or (one.policy and (one.policy.namespace, one.policy.name) == owner))
     ]
     if not found:
         raise BackupNotFound(
             f"There is no backup in {repository.store.address} that a replay could begin from.",
             hint="It takes one with consistency Snapshot: of a replica set, whole, and not imported.",
         )
+    if owner:
+        return [one for one in found if one.database == found[0].database]  # the policy may have had another once
     several = sorted({one.database for one in found})
     if len(several) > 1:
         raise InvalidSpec(
@@ -147,14 +144,16 @@ def _bases(repository: Repository, database: str | None) -> list[Manifest]:
     return found
 
 
-def _reaches(repository: Repository, bases: Iterable[Manifest]) -> Iterator[Reach]:
+def reaches_of(repository: Repository, bases: Iterable[Manifest]) -> Iterator[Reach]:
+    """How far each of these backups can be gone on from, in their order."""
     known: dict[str, tuple[Slices, list[Window]]] = {}
     for manifest in bases:
-        slices = Slices(repository, manifest.server.replica_set or "", manifest.database)
-        if slices.prefix not in known:
-            known[slices.prefix] = (slices, slices.windows())
-        slices, windows = known[slices.prefix]
         since = time_of_backup(manifest)
-        for window in windows:
-            if window.after <= since <= window.until:
-                yield Reach(manifest, slices, window, window.until)
+        for owner in dict.fromkeys((owner_of(manifest), "")):  # or somebody archives beside the policy
+            slices = Slices(repository, manifest.server.replica_set or "", manifest.database, owner)
+            if slices.prefix not in known:
+                known[slices.prefix] = (slices, slices.windows())
+            slices, windows = known[slices.prefix]
+            for window in windows:
+                if window.after <= since <= window.until:
+                    yield Reach(manifest, slices, window, window.until)

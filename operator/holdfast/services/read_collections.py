@@ -5,26 +5,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
 
-from holdfast.domain.consistency import Consistency, ConsistencyLevel
-from holdfast.errors import (
-    CatalogueChanged,
-    CollectionFailed,
-    ConsistencyUnavailable,
-    DamagedBackup,
-    HoldfastError,
-    NotAuthorized,
-    OperationFailed,
-    StoreFull,
-)
+from holdfast.domain.consistency import Consistency
+from holdfast.errors import CollectionFailed, HoldfastError
 from holdfast.ports import Advance, ClusterTime, CollectionInfo, Estimate, KeyRange, Progress, Source
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.manifest import CollectionRecord, Manifest
-from holdfast.repository.portability import notes_on
 from holdfast.repository.repository import Repository
 from holdfast.repository.segment_writer import WrittenSegment
 from holdfast.services.choose_view import View
+from holdfast.services.collection_records import begun, check_count, failed, filled, known_of
 from holdfast.services.divide import divide
+from holdfast.services.prepare_backup import small
 from holdfast.services.read_segment import Segment, SegmentCrew, Step
 
 
@@ -72,6 +64,8 @@ class CollectionsReader:
         self._source, self._repository, self._progress, self._stop = source, repository, progress, stop
         self._crew, self._estimates, self._previous = crew, estimates, previous
         self._consistency, self._limit, self._final = consistency, max_bytes_per_second, final
+        # By the data alone: whoever reads it, and however many do, the chunks are the same.
+        self._further = not small(estimates)
         self._counted: set[bytes] = set()
         self._steps: dict[int, Step] = {}
         self._finished: list[str] = []
@@ -102,31 +96,12 @@ class CollectionsReader:
 
     def _reading(self, collection: CollectionInfo, at: ClusterTime | None) -> _Reading:
         """A collection with the record that it begins with."""
-        reading = _Reading(
-            collection,
-            CollectionRecord(
-                name=collection.name,
-                type=collection.type,
-                options=collection.options,
-                indexes=collection.indexes,
-                uuid=collection.uuid.hex() if collection.uuid else None,
-                capped=collection.capped,
-                notes=notes_on(collection),
-                consistency=ConsistencyLevel.SNAPSHOT if at else ConsistencyLevel.NONE,
-            ),
-            at,
-        )
+        reading = _Reading(collection, *begun(self._source, collection, at, self._consistency))
         if collection.problem:
             self._fail(reading, CollectionFailed(collection.problem))
-        elif at and collection.type != "view" and not self._source.can_snapshot(collection):
-            if self._consistency is Consistency.REQUIRED:
-                raise ConsistencyUnavailable(
-                    f"Collection {collection.name!r} is capped; this server cannot read it at a cluster time.",
-                    hint="Exclude it, or set consistency to Preferred.",
-                )
-            reading.at = None
-            reading.record = reading.record.model_copy(update={"consistency": ConsistencyLevel.NONE})
-        reading.last_lists, reading.last_chunks = self._known(collection.name)
+        reading.last_lists, reading.last_chunks = known_of(
+            self._repository, self._previous, collection.name, self._progress
+        )
         return reading
 
     def _segments(self, readings: Sequence[_Reading], by_number: dict[int, _Reading]) -> Iterator[Segment]:
@@ -157,7 +132,7 @@ class CollectionsReader:
     def _ranges(self, reading: _Reading) -> Iterator[KeyRange]:
         estimate = self._estimates[reading.collection.name]
         return divide(
-            self._source, reading.collection, reading.at, reading.last_chunks, estimate, further=self._crew.size > 1
+            self._source, reading.collection, reading.at, reading.last_chunks, estimate, further=self._further
         )
 
     def _finish(self, reading: _Reading) -> None:
@@ -168,47 +143,17 @@ class CollectionsReader:
             writer.take(reading.written.pop(number), keys.lower)
         try:
             written = writer.finish()
-            if reading.count and (count := reading.count.result()) != written.documents:
-                raise CollectionFailed(
-                    f"{written.documents} documents were read, and the server counts {count} at the same cluster time."
-                )
+            if reading.count:
+                check_count(written.documents, reading.count.result())
         except HoldfastError as error:
             self._fail(reading, error)
             return
         self._finished.append(reading.record.name)
-        reading.record = reading.record.model_copy(
-            update={
-                "documents": written.documents,
-                "logical_bytes": written.logical_bytes,
-                "stored_bytes": written.stored_bytes,
-                "new_bytes": written.new_bytes,
-                "document_hash": f"{written.document_hash:064x}",
-                "chunks": written.chunks,
-                "chunk_lists": tuple(list_id.hex() for list_id in written.chunk_lists),
-            }
-        )
+        reading.record = filled(reading.record, written)
 
     def _fail(self, reading: _Reading, error: HoldfastError) -> None:
         """Record what keeps one collection out of the backup; raise what ends the whole attempt."""
-        lasting = isinstance(error, (OperationFailed, NotAuthorized)) or (
-            isinstance(error, CatalogueChanged) and self._final  # else a new attempt sees the new catalogue
-        )
-        if not lasting or isinstance(error, (StoreFull, ConsistencyUnavailable)):
-            raise error
-        if reading.record.error:
-            return
-        self._progress.warn(f"Collection {reading.record.name!r} was not backed up: {error}")
-        reading.record = reading.record.model_copy(update={"error": str(error)})
-
-    def _known(self, name: str) -> tuple[tuple[str, ...], tuple[ChunkRef, ...]]:
-        """The lists of this collection's last backup, and what they name; none where they are damaged."""
-        for collection in self._previous.collections if self._previous else ():
-            if collection.name == name:
-                try:
-                    return collection.chunk_lists, tuple(self._repository.chunk_refs(collection))
-                except DamagedBackup as error:
-                    self._progress.warn(f"The last backup of collection {name!r} is damaged: {error}")
-        return (), ()
+        reading.record = failed(reading.record, error, self._progress.warn, final=self._final)
 
     def _advanced(self, segment: Segment, step: Step) -> None:
         self._steps[segment.number] = step

@@ -30,6 +30,12 @@ from holdfast.services.keep_finalizers import keep_finalizers
 from holdfast.services.keep_retention import keep_retention
 from holdfast.services.last_runs import last_runs
 from holdfast.services.see_missed import missed_condition, missed_event, see_missed
+from holdfast.services.see_to_archiver import (
+    archive_condition,
+    archive_events,
+    see_to_archiver,
+    start_first_backup,
+)
 from holdfast.services.see_to_drills import drill_condition, drill_event, last_drill, see_to_drills
 from holdfast.services.write_status import parse_policy, write_status
 from holdfast.specs import access
@@ -78,6 +84,7 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
         sharing = needs.sharing()
         _apply_all(cluster, policy, image)
         see_to_drills(cluster, policy, image, _ensure)
+        see_to_archiver(cluster, policy, image, _ensure)
         needs.check()
         verdict = _in_force(policy)
     except Unavailable:
@@ -89,6 +96,7 @@ def reconcile_policy(cluster: Cluster, namespace: str, name: str, *, image: Work
         keep_finalizers(cluster, policy)
     catalogue: Look | None = None
     if policy and schedule and verdict.ready:
+        start_first_backup(cluster, policy)
         catalogue = keep_catalogue(cluster, policy, schedule, image, now)
     _write(cluster, body, policy, verdict, sharing, schedule, retention, catalogue, now)
     if not verdict.ready:
@@ -182,6 +190,8 @@ def _write(
     conditions = drill_condition(conditions, drill, now=now, generation=generation)
     missed = see_missed(cluster, policy, schedule, now) if policy and schedule else old.missed_schedules
     conditions = missed_condition(conditions, missed, now=now, generation=generation)
+    if policy:
+        conditions = archive_condition(conditions, policy, now=now, generation=generation)
     status = old.model_copy(
         update={
             "observed_generation": generation,
@@ -193,6 +203,7 @@ def _write(
             "retention": retention.status if retention else old.retention,
             "catalogue": catalogue.status if catalogue else old.catalogue,
             "last_drill": drill,
+            "point_in_time": old.point_in_time if policy is None or policy.spec.point_in_time.enabled else None,
         }
     )
     written = write_status(cluster, BACKUP_POLICY, body, status.to_wire())
@@ -202,4 +213,5 @@ def _write(
         drill_event(cluster, body, drill)
     if written is not None:
         missed_event(cluster, body, old.missed_schedules, missed)
+        archive_events(cluster, body, old.conditions, conditions)
         catalogue_event(cluster, body, old.catalogue, status.catalogue)

@@ -14,7 +14,8 @@ from holdfast.domain.selection import BACKUP_COLLECTIONS, matches
 from holdfast.errors import DamagedBackup, Interrupted, InvalidSpec
 from holdfast.ports import ClusterTime, Replayer, Target
 from holdfast.repository.manifest import Manifest
-from holdfast.repository.oplog_entry import Entry, expiries_of, parse
+from holdfast.repository.oplog_entry import Entry, expiries_of
+from holdfast.services.ahead import ahead
 from holdfast.services.reach import Reach
 
 BATCH_OPERATIONS = 1_000
@@ -53,11 +54,10 @@ class Course:
         self._open: dict[ClusterTime, Entry] = {}
 
     def steps(self) -> Iterator[tuple[ClusterTime, list[Operation]]]:
-        reach, database = self._reach, self._reach.manifest.database
-        for time, raw in reach.slices.entries(reach.window, reach.since, reach.until):
-            entry = parse(raw, database)
+        reach = self._reach
+        for entry in reach.slices.entries(reach.window, reach.since, reach.until):
             if entry.part == "Open":
-                self._open[time] = entry
+                self._open[entry.time] = entry
                 continue
             operations: list[Operation] = []
             if entry.part == "Abort":
@@ -66,7 +66,7 @@ class Course:
                 operations = [*self._parts(entry), *entry.operations] if entry.part else list(entry.operations)
             followed = [one for one in map(self._follow, operations) if one]
             if followed:
-                yield time, followed
+                yield entry.time, followed
 
     def _follow(self, operation: Operation) -> Operation | None:
         try:
@@ -95,8 +95,8 @@ class Course:
         """An entry of a transaction that was open when the backup was taken."""
         window = self._reach.window
         just_before = ClusterTime(time.seconds, time.increment - 1)
-        for _, raw in self._reach.slices.entries(window, just_before, time):
-            return parse(raw, self._reach.manifest.database)
+        for entry in self._reach.slices.entries(window, just_before, time):
+            return entry
         raise DamagedBackup(
             f"A transaction began at {time}, before the oplog was archived.", hint="Begin from a later backup."
         )
@@ -137,7 +137,7 @@ class Replay:
         self._content = dict(content)
         done = _time(content["at"])
         again = True
-        for time, operations in self._course.steps():
+        for time, operations in ahead(self._course.steps(), _weight):
             if time <= done:
                 continue
             if self._stop.is_set():
@@ -174,6 +174,10 @@ class Replay:
             if not batch and self._at.seconds:
                 self._content["at"] = str(self._at)
             self._replayer.write(part, self._note, self._content)
+
+
+def _weight(step: tuple[ClusterTime, list[Operation]]) -> int:
+    return sum(len(one.body) for one in step[1])
 
 
 def expiries_in(manifest: Manifest, rename: Mapping[str, str]) -> dict[tuple[str, str], int]:

@@ -1,8 +1,8 @@
 """Restore a backup as planned, into a database that nobody else restores into, and prove that it is what was backed up.
 
 Order: nothing is in the way, and every chunk is known to be there → what is swapped is made ready aside and proven →
-what it replaces is backed up → what cannot be swapped is replaced → the rest is renamed into place → views → the
-catalogue is compared. Up to the backup of what is replaced, nobody sees a change.
+the server has taken the others on trial → what is replaced is backed up → what cannot be swapped is replaced → the rest
+is renamed into place → views → the catalogue is compared. Up to that backup, nobody sees a change.
 
 May be killed anywhere. The notes in the target tell the next attempt what is its own: it starts anew before the first
 change that anybody sees, and goes on after it.
@@ -24,6 +24,7 @@ from holdfast.services.plan_restore import Chosen, Decision, RestorePlan, Restor
 from holdfast.services.restore_notes import Notes, token_of
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import Lease, leased
+from holdfast.services.try_out import try_out, untouched
 from holdfast.services.verify import verify
 
 BeforeReplacing = Callable[[RestorePlan], None]
@@ -177,6 +178,8 @@ class _Restore:
         if self._swaps and not notes.replacing:
             self._prepare()
         try:
+            if not notes.replacing:
+                try_out(self._decision, self._target, notes)
             if before_replacing and plan.replaced:
                 before_replacing(plan)
             self._lease.check()
@@ -221,7 +224,7 @@ class _Restore:
                 raise CollectionFailed(" ".join(problems[:10]), hint="Try again, or restore another backup.")
         except HoldfastError as error:
             self._forget(error)
-            raise _untouched(error, titles) from error
+            raise untouched(error, titles) from error
 
     def _require_nothing_new(self) -> None:
         there = self._target.identities()
@@ -302,14 +305,6 @@ class _Restore:
     def _note_created(self, record: CollectionRecord) -> None:
         title = self._title_of_place.get(record.name, record.name)
         self._notes.make(title, record.name, self._target.identities().get(record.name))
-
-
-def _untouched(error: HoldfastError, titles: Mapping[str, str]) -> HoldfastError:
-    """The error in terms of what is restored: nobody knows the scratch collections."""
-    message = error.message
-    for scratch, name in titles.items():
-        message = message.replace(scratch, name)
-    return type(error)(f"{message} The target is as it was.", hint=error.hint)
 
 
 def require_equal(outcome: RestoreOutcome) -> None:

@@ -1,12 +1,17 @@
 """From the spec of a RestoreRun to the engine, and from its plan and outcome to the words of the status."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import CollectionPhase
+from holdfast.resources.point_in_time import ReachedStatus
 from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, RestoreRun
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest
+from holdfast.services.plan_to_point import Foreseen
+from holdfast.services.reach import Reach, told
 from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_to_point import PointOutcome
 from holdfast.specs.restore_status import fitting, texts
 
 
@@ -99,6 +104,45 @@ def outcome_text(database: str, outcome: RestoreOutcome) -> str:
     if outcome.skipped:
         text += f" NOT restored, because the backup does not hold them: {', '.join(outcome.skipped[:20])}."
     return text
+
+
+def reached(reach: Reach, foreseen: Foreseen | None = None) -> ReachedStatus:
+    """Where a restore goes to, and what lies on the way as far as that is known."""
+    return ReachedStatus(
+        time=datetime.fromtimestamp(reach.until.seconds, UTC),
+        cluster_time=str(reach.until),
+        last_change=str(foreseen.last) if foreseen and foreseen.last else None,
+        operations=foreseen.operations if foreseen else None,
+    )
+
+
+def point_planned_text(plan: RestorePlan, reach: Reach, foreseen: Foreseen) -> str:
+    if plan.conflicts:
+        return planned_text(plan)
+    return (
+        f"Backup {plan.backup_id} ({plan.documents} documents, {human_bytes(plan.bytes)}) would be restored into "
+        f"database {plan.database!r}, and the {foreseen.operations} changes behind it up to {told(reach.until)} be "
+        "repeated. Nothing was changed."
+    )
+
+
+def point_facts(outcome: PointOutcome, reach: Reach) -> dict[str, Any]:
+    """Under the names of the status, without the collections."""
+    base = outcome_facts(outcome.base) if outcome.base else {}
+    verification = {"result": "Replayed", "collections": len(outcome.collections), "differences": []}
+    return {**base, "verification": verification, "pointInTime": reached(reach, outcome.foreseen).to_wire()}
+
+
+def point_collections(outcome: PointOutcome) -> list[dict[str, Any]]:
+    return [{"name": name, "phase": CollectionPhase.SUCCEEDED.value} for name in outcome.collections]
+
+
+def point_text(database: str, outcome: PointOutcome, reach: Reach) -> str:
+    return (
+        f"Database {database!r} is as {reach.manifest.database!r} was at {told(reach.until)}: backup "
+        f"{reach.manifest.backup_id} was restored, compared and equal, and the {outcome.foreseen.operations} changes "
+        f"behind it were repeated. {len(outcome.collections)} collections."
+    )
 
 
 def restore_request(run: RestoreRun, bytes_per_second: float | None) -> RestoreRequest:

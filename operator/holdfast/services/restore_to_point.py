@@ -8,16 +8,26 @@ from dataclasses import dataclass, replace
 from struct import Struct
 from threading import Event
 
-from holdfast.domain.restoring import Existing, Strategy, identity_of, is_own
-from holdfast.errors import InvalidSpec
+from holdfast.domain.restoring import is_own
+from holdfast.errors import TargetNotEmpty
 from holdfast.ports import Clock, Progress, Replayer, Target
 from holdfast.repository.documents import elements
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.plan_restore import RestoreRequest
-from holdfast.services.reach import Reach
-from holdfast.services.replay import Course, Replay, Selection, expiries_in
-from holdfast.services.restore import require_equal, restore
+from holdfast.services.plan_to_point import (
+    Foreseen,
+    base_request,
+    conflict_with,
+    course_of,
+    foresee,
+    note_of,
+    token_of,
+    warnings_of,
+)
+from holdfast.services.reach import Reach, told
+from holdfast.services.replay import Course, Replay
+from holdfast.services.restore import RestoreOutcome, require_equal, restore
 from holdfast.services.restore_notes import Notes
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import leased
@@ -28,11 +38,14 @@ _NEVER = 2_147_483_647
 
 @dataclass(frozen=True)
 class PointOutcome:
-    """``operations``: how many changes of the oplog were repeated, by this attempt. ``collections``: that are there."""
+    """``operations``: how many changes of the oplog were repeated, by this attempt. ``collections``: that are there.
+    ``base``: what was restored of the backup; None where an earlier attempt did, or nothing of it is wanted."""
 
     collections: tuple[str, ...]
     operations: int
     warnings: tuple[str, ...]
+    foreseen: Foreseen
+    base: RestoreOutcome | None = None
 
 
 def restore_to_point(
@@ -46,48 +59,41 @@ def restore_to_point(
     stop: Event,
     *,
     crew: RestoreCrew | None = None,
+    foreseen: Foreseen | None = None,
 ) -> PointOutcome:
-    """Given where to and how to get there, do it.
+    """Given where to and how to get there, do it. ``foreseen``: what a plan of the same has found.
 
-    Before anything is written, all slices are read: DamagedBackup, InvalidSpec, OperationFailed for what cannot be
-    repeated. Then what ``restore`` raises, and CollectionFailed for any change that the server refuses.
+    Before anything is written, all slices are read, with the errors of ``foresee``, and TargetNotEmpty. Then what
+    ``restore`` raises, and CollectionFailed for any change that the server refuses.
     """
-    if request.existing is not Existing.FAIL:
-        raise InvalidSpec(
-            "A restore to a point in time writes into a database of its own, and replaces nothing.",
-            hint="Restore into another database, look at it, back that up, and restore that backup over the live one.",
-        )
-    rename = dict(request.rename)
-    selection = Selection(request.include, request.exclude, rename)
-
-    def course() -> Course:
-        return Course(reach, selection, expiries_in(reach.manifest, rename))
-
-    progress.phase("Planning", "reading the oplog")
-    ahead = course()
-    for _ in ahead.steps():
-        pass
-    token = f"point {reach.manifest.backup_id} {reach.until} {target.database} {request.include} {request.exclude}"
-    note, content = f"point/{identity_of(token)}", {"backupId": reach.manifest.backup_id, "at": str(reach.since)}
+    if foreseen is None:
+        progress.phase("Planning", "reading the oplog")
+        foreseen = foresee(request, reach)
+    token = token_of(request, reach, target.database)
+    note, content = note_of(token), {"backupId": reach.manifest.backup_id, "at": str(reach.since)}
+    base: RestoreOutcome | None = None
     if note not in target.notes():
-        known = {one.name for one in reach.manifest.collections}
-        begun = tuple((old, new) for old, new in request.rename if old in known)  # others come with the oplog
-        base = replace(request, rename=begun, token=token, strategy=Strategy.DIRECT)
-        done = restore(
-            base, _unexpiring(reach.manifest), repository, target, progress, clock, stop,
-            crew=crew, when_equal=lambda: target.write_note(note, content),
-        )  # fmt: skip
-        require_equal(done)
+        if conflict := conflict_with(foreseen, request, reach.manifest, target):
+            raise TargetNotEmpty(f"{conflict.message} Nothing was written.", hint=conflict.hint)
+        wanted = base_request(replace(request, token=token), reach.manifest)
+        if wanted is None:
+            target.write_note(note, content)
+        else:
+            base = restore(
+                wanted, _unexpiring(reach.manifest), repository, target, progress, clock, stop,
+                crew=crew, when_equal=lambda: target.write_note(note, content),
+            )  # fmt: skip
+            require_equal(base)
     with leased(target, f"the replay up to {reach.until}", stop) as lease:
         Notes(target, token).clear()  # a kill may have left them
-        progress.phase("Replaying")
-        way = course()
+        progress.phase("Replaying", f"Repeating what the oplog says, up to {told(reach.until)}.")
+        way = course_of(request, reach)
         replay = Replay(way, replayer, target, note, lease.check, stop)
         replay.run(target.notes()[note])
         _finish(way, replayer, target, lease.check)
         target.settle()
         target.delete_note(note)
-    return PointOutcome(way.names.targets, replay.operations, _warnings(way))
+    return PointOutcome(way.names.targets, replay.operations, warnings_of(way), foreseen, base)
 
 
 def _finish(way: Course, replayer: Replayer, target: Target, check: Callable[[], object]) -> None:
@@ -99,13 +105,6 @@ def _finish(way: Course, replayer: Replayer, target: Target, check: Callable[[],
         if not is_own(collection) and collection in way.names.targets:
             check()
             replayer.expire(collection, index, seconds)
-
-
-def _warnings(way: Course) -> tuple[str, ...]:
-    return tuple(
-        f"{name!r} is not restored: the backup does not hold it, and the oplog does not show how it began."
-        for name in sorted(way.names.passed_by)
-    )
 
 
 def _unexpiring(manifest: Manifest) -> Manifest:

@@ -9,7 +9,6 @@ from threading import Event
 from holdfast.errors import CollectionFailed, HoldfastError, Interrupted
 from holdfast.ports import CollectionInfo, KeyRange, Target
 from holdfast.repository.chunks import HASH_MODULUS
-from holdfast.repository.documents import split
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Advanced, Crew, Work
 
@@ -79,9 +78,7 @@ def _insert(
                 f"The restore was stopped in collection {task.collection.name!r}.", hint="It is not complete."
             )
         data = repository.read_chunk(chunk_id)
-        chunk = list(split(data))
-        target.insert(task.collection, chunk)
-        documents += len(chunk)
+        documents += target.insert(task.collection, data)
         size += len(data)
         advanced(task, Sum(documents, size))
     if documents != task.documents:

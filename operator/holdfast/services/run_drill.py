@@ -92,7 +92,9 @@ class DrillWorker:
             purpose = f"drill of {manifest.backup_id}"
             with (
                 ExitStack() as stack,
-                kept_for_reading(repository.store, self._clock, purpose, self._stop, self._progress.warn),
+                kept_for_reading(
+                    repository.store, self._clock, purpose, self._stop, self._progress.warn, repository.witness
+                ),
             ):
                 target, crew = self._target(stack, policy, manifest)
                 outcome = self._drill(manifest, repository, target, crew)

@@ -23,9 +23,11 @@ from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun, RestoreRunStatus
-from holdfast.services.find_backup import find_backup
 from holdfast.services.find_policy import find_policy
+from holdfast.services.find_way import Way, find_way
 from holdfast.services.plan_restore import RestorePlan, RestoreRequest
+from holdfast.services.plan_to_point import Foreseen
+from holdfast.services.reach import Reach
 from holdfast.services.restore import RestoreOutcome
 from holdfast.services.restore_report import (
     outcome_collections,
@@ -33,8 +35,14 @@ from holdfast.services.restore_report import (
     outcome_text,
     plan_status,
     planned_text,
+    point_collections,
+    point_facts,
+    point_planned_text,
+    point_text,
+    reached,
     restore_request,
 )
+from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.target_state import target_state
 from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
@@ -70,6 +78,8 @@ class Place:
     source: Source
     plan: Callable[[RestoreRequest, Manifest], RestorePlan]
     restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
+    plan_to_point: Callable[[RestoreRequest, Reach], tuple[RestorePlan, Foreseen]]
+    restore_to_point: Callable[[RestoreRequest, Reach, Foreseen, Progress], PointOutcome]
 
 
 class Doors(Protocol):
@@ -139,15 +149,23 @@ class RestoreWorker:
         self._change(self._started)
         with self._doors.repository(policy) as repository:
             repository.open()
-            manifest = find_backup(run, policy.metadata.name, repository, progress.warn)
-            self._pin(manifest)
+            way = find_way(run, policy.metadata.name, repository, progress.warn)
+            manifest = way.manifest
+            self._pin(way)
             with (
                 self._doors.place(policy, run, repository, manifest.database) as place,
                 kept_for_reading(
-                    repository.store, self._clock, f"restore of {manifest.backup_id}", self._stop, progress.warn
+                    repository.store,
+                    self._clock,
+                    f"restore of {manifest.backup_id}",
+                    self._stop,
+                    progress.warn,
+                    repository.witness,
                 ),
             ):
                 repository.resolve(manifest.backup_id)  # a prune may have been faster than our lock
+                if way.reach:
+                    return self._restore_to_point(run, way.reach, place, progress)
                 return self._restore(policy, run, manifest, repository, place, progress)
 
     def _restore(
@@ -176,12 +194,37 @@ class RestoreWorker:
 
         self._changing = True
         wanted = run.spec.pre_restore_backup
+        outcome = self._told_where_it_stands(
+            lambda: place.restore(request, manifest, progress, before_replacing if wanted else None), plan, place
+        )
+        return self._restored(place.database, outcome)
+
+    def _restore_to_point(self, run: RestoreRun, reach: Reach, place: Place, progress: Progress) -> WorkerResult:
+        request = restore_request(run, self._task.bytes_per_second)
+        self._facts["database"] = place.database
+        plan, foreseen = place.plan_to_point(request, reach)
+        self._show_plan(place.database, plan)
+        where = self._facts["pointInTime"] = reached(reach, foreseen).to_wire()
+        if run.spec.mode is Mode.PLAN:
+            text = point_planned_text(plan, reach, foreseen)
+            return self._ended(Phase.SUCCEEDED, "Planned", text, 0)
+        self._changing = True
+        outcome = self._told_where_it_stands(
+            lambda: place.restore_to_point(request, reach, foreseen, progress), plan, place
+        )
+        self._facts |= point_facts(outcome, reach) | {"pointInTime": where}
+        for warning in outcome.warnings:
+            progress.warn(warning)
+        text, collections = point_text(place.database, outcome, reach), point_collections(outcome)
+        return self._ended(Phase.SUCCEEDED, "Succeeded", text, 0, collections)
+
+    def _told_where_it_stands(self, work: Callable[[], _T], plan: RestorePlan, place: Place) -> _T:
+        """The work; where it is stopped, its error says what state the target is in."""
         try:
-            outcome = place.restore(request, manifest, progress, before_replacing if wanted else None)
+            return work()
         except Interrupted as error:
             state = target_state(plan, place.source) if self._changing else ""
             raise Interrupted(error.message, hint=f"{error.hint} {state}".strip()) from error
-        return self._restored(place.database, outcome)
 
     # --- finding ---------------------------------------------------------------------------------------------------
 
@@ -197,10 +240,14 @@ class RestoreWorker:
     def _started(self, run: RestoreRun) -> RestoreRunStatus:
         return restore_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
 
-    def _pin(self, manifest: Manifest) -> None:
-        """Every attempt restores the same backup, whatever is the latest then: it is noted before anything else."""
-        self._facts |= {"backupId": manifest.backup_id, "policy": self._task.policy}
-        self._keep(backup_id=manifest.backup_id, policy=self._task.policy)
+    def _pin(self, way: Way) -> None:
+        """Every attempt restores the same, whatever is the latest then: it is noted before anything else."""
+        backup_id = way.manifest.backup_id
+        self._facts |= {"backupId": backup_id, "policy": self._task.policy}
+        known: dict[str, object] = {"backup_id": backup_id, "policy": self._task.policy}
+        if way.reach:
+            known["point_in_time"] = reached(way.reach)
+        self._keep(**known)
 
     def _show_plan(self, database: str, plan: RestorePlan) -> None:
         status_of_plan = plan_status(plan)
@@ -263,7 +310,7 @@ class RestoreWorker:
     def _latest(self, run: RestoreRun) -> RestoreRunStatus:
         return self._progress.latest(run.status) if self._progress else run.status
 
-    def _keep(self, **known: str) -> None:
+    def _keep(self, **known: object) -> None:
         """Have facts in the status before anything is built on them. ClusterUnavailable if that cannot be."""
         self._change(lambda run: run.status.model_copy(update=known))
 

@@ -8,7 +8,6 @@ termination message, from which the operator takes it.
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from threading import Event
 from typing import Protocol, TypeVar
@@ -24,18 +23,18 @@ from holdfast.errors import (
     InvalidSpec,
     Unavailable,
 )
-from holdfast.ports import BACKUP_RUN, Clock, Cluster, Progress, Source
-from holdfast.repository.manifest import Manifest, PolicyIdentity
-from holdfast.repository.repository import Repository, new_backup_id
+from holdfast.ports import BACKUP_RUN, Clock, Cluster, Progress
+from holdfast.repository.manifest import Manifest
+from holdfast.repository.repository import Repository
 from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.queue import CATCHING_UP
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up_for_run import Opener, back_up_for_run
+from holdfast.services.back_up_together import ALONE, Seat
 from holdfast.services.find_policy import find_policy
-from holdfast.services.read_segment import SegmentCrew
 from holdfast.services.verify import verify
 from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import change_run, parse_policy, parse_run
@@ -58,16 +57,17 @@ class WorkerTask:
     run: str | None = None
     waits: bool = False
     """Whether the operator says when to begin."""
+    seat: Seat = ALONE
+    """Which of the pods that work on the run together this is."""
+
+
+_SHARE_DONE = WorkerResult(0, WorkerMessage("ShareDone", "Another pod of this Job tells what came of the run."))
 
 
 class RunProgress(Progress, Protocol):
     """Progress that can also be put into a status that is about to be written."""
 
     def latest(self, status: BackupRunStatus) -> BackupRunStatus: ...
-
-
-Opener = Callable[[BackupPolicy], AbstractContextManager[tuple[Source, Repository, SegmentCrew | None]]]
-"""Opens the source and the repository of a policy, with the Secrets that are mounted; and who does the work."""
 
 
 class Worker:
@@ -109,7 +109,11 @@ class Worker:
         progress = self._progress = self._progress_of(run.metadata.name)
         self._patiently(lambda: self._update(self._started))
         with self._open(policy) as (source, repository, crew):
-            outcome = back_up(_request(policy, run), source, repository, progress, self._clock, self._stop, crew)
+            outcome = back_up_for_run(
+                policy, run, self._task.seat, self._open, (source, repository, crew), progress, self._clock, self._stop
+            )
+            if outcome is None:
+                return _SHARE_DONE
             progress.phase(Phase.VERIFYING)
             report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
             result, reported = self._finished(outcome.manifest, outcome.warnings, report.problems)
@@ -164,7 +168,9 @@ class Worker:
         except HoldfastError as error:
             _log.error("What was pruned cannot be reported: %s", error)
 
-    def _started(self, run: BackupRun) -> BackupRunStatus:
+    def _started(self, run: BackupRun) -> BackupRunStatus | None:
+        if self._task.seat.index:
+            return run_status.joined(run.status, now=self._clock(), generation=run.metadata.generation)
         return run_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
 
     def _find_run(self, policy: BackupPolicy) -> BackupRun:
@@ -252,27 +258,12 @@ class Worker:
             return False
         return True
 
-    def _update(self, change: Callable[[BackupRun], BackupRunStatus]) -> None:
+    def _update(self, change: Callable[[BackupRun], BackupRunStatus | None]) -> None:
         if self._run is not None:
             change_run(self._cluster, self._task.namespace, self._run.metadata.name, change)
 
     def _patiently(self, call: Callable[[], _T]) -> _T:
         return patiently(call, self._clock, self._wait)
-
-
-def _request(policy: BackupPolicy, run: BackupRun) -> BackupRequest:
-    created = run.metadata.creation_timestamp
-    assert created is not None, "the API server sets it"  # noqa: S101
-    source = policy.spec.source
-    return BackupRequest(
-        backup_id=new_backup_id(created, run.metadata.uid),  # the same for every attempt
-        policy=PolicyIdentity(namespace=policy.metadata.namespace, name=policy.metadata.name, uid=policy.metadata.uid),
-        include=source.collections,
-        exclude=source.exclude,
-        consistency=source.consistency,
-        started=run.status.start_time or created,
-        max_bytes_per_second=source.max_bytes_per_second,
-    )
 
 
 def _known_end(status: BackupRunStatus) -> WorkerResult:

@@ -1,11 +1,25 @@
 """All that there is to look after, read anew: what a missed event would have told."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from holdfast.domain.phases import RESTORE_TERMINAL, TERMINAL
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Cluster, Kind, KubeObject
+from holdfast.ports import (
+    BACKUP_POLICY,
+    BACKUP_RUN,
+    CRON_JOB,
+    DEPLOYMENT,
+    JOB,
+    RESTORE_RUN,
+    ROLE,
+    ROLE_BINDING,
+    SERVICE_ACCOUNT,
+    Cluster,
+    Kind,
+    KubeObject,
+)
 from holdfast.services.census import Census
 from holdfast.services.follow_job import controller, unsettled
 from holdfast.specs.names import DRILL_LABEL, MANAGED, POLICY_LABEL
@@ -42,9 +56,12 @@ def survey(
         yield from _look_at("BackupPolicy", BACKUP_POLICY, cluster, namespace, census, lambda _: True)
         yield from _look_at("BackupRun", BACKUP_RUN, cluster, namespace, census, _is_open(see_run))
         yield from _look_at("RestoreRun", RESTORE_RUN, cluster, namespace, census, _is_open())
-        for job in cluster.list(JOB, namespace, MANAGED):
+        for job in cluster.each(JOB, namespace, MANAGED):
             if POLICY_LABEL in job["metadata"]["labels"] and unsettled(job):
                 yield run_key(job)
+        # Made for policies, and of interest to whoever keeps a picture of all: what was missed is seen there now.
+        for kind in (CRON_JOB, DEPLOYMENT, SERVICE_ACCOUNT, ROLE, ROLE_BINDING):
+            deque(cluster.each(kind, namespace, MANAGED), maxlen=0)
 
 
 def _look_at(

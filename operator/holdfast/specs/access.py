@@ -20,6 +20,7 @@ def role(policy: BackupPolicy) -> KubeObject:
     return {
         "metadata": owned_metadata(policy, worker_account(policy.metadata.name)),
         "rules": [
+            *(_of_archiver(policy) if policy.archives else ()),
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backuppolicies"],
@@ -48,6 +49,12 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "resources": ["restoreruns/status"],
                 "verbs": ["patch"],
             },
+            # Whether the worker whose lock is in the way has ended.
+            {
+                "apiGroups": [""],
+                "resources": ["pods"],
+                "verbs": ["get"],
+            },
             # Each step of a run is told by who takes it; and a restore whose RestoreRun was deleted has no other place
             # to say what state the target is in.
             {
@@ -57,6 +64,18 @@ def role(policy: BackupPolicy) -> KubeObject:
             },
         ],
     }
+
+
+def _of_archiver(policy: BackupPolicy) -> list[KubeObject]:
+    """It tells in the status of its policy how far it is."""
+    return [
+        {
+            "apiGroups": ["holdfast.dev"],
+            "resources": ["backuppolicies/status"],
+            "resourceNames": [policy.metadata.name],
+            "verbs": ["patch"],
+        }
+    ]
 
 
 def role_binding(policy: BackupPolicy) -> KubeObject:

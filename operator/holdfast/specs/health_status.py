@@ -1,8 +1,9 @@
 """From the runs of a policy to the facts of its health, and from findings to the status. Pure."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from holdfast.domain.archive import Archive
 from holdfast.domain.health import Drills, Ended, Finding, Judged, Verdict, overall, settle
 from holdfast.domain.history import History, PastRun
 from holdfast.domain.history import Trend as Movement
@@ -10,12 +11,13 @@ from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.domain.schedule import parse_schedule
 from holdfast.domain.selection import select
 from holdfast.errors import InvalidSpec
-from holdfast.resources.conditions import MESSAGE_LIMIT
+from holdfast.resources.conditions import MESSAGE_LIMIT, find_condition
 from holdfast.resources.health import FAILURES_LIMIT, Failures, Health, HealthCheck, Statistics, Trend
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 
 HEALTHY = "Healthy"
+POINT_IN_TIME = "PointInTime"
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -93,6 +95,21 @@ def drills(policy: BackupPolicy, since: datetime | None) -> Drills | None:
         last=last.time if last else None,
         passed=last.passed if last else False,
         message=_words(last.message) if last else "",
+    )
+
+
+def archive(policy: BackupPolicy, now: datetime) -> Archive | None:
+    """What is known of the archive of the oplog that the policy asks for."""
+    if not policy.archives:
+        return None
+    status, asked = policy.status.point_in_time, find_condition(policy.status.conditions, POINT_IN_TIME)
+    gap = status.open_gap if status else None
+    return Archive(
+        since=asked.last_transition_time if asked else now,
+        interval=timedelta(seconds=policy.spec.point_in_time.slice_seconds),
+        until=status.to if status else None,
+        gap=_words(gap.message) if gap else None,
+        problem=_words(status.message) if status and status.reason else "",
     )
 
 

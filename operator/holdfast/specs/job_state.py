@@ -6,7 +6,7 @@ from typing import Any
 
 from holdfast.domain.run_end import JobState, PodState
 from holdfast.ports import KubeObject
-from holdfast.specs.names import WORKER_CONTAINER
+from holdfast.specs.names import INDEX_ANNOTATION, WORKER_CONTAINER
 
 
 def job_state(job: KubeObject, refusals: Sequence[KubeObject] = ()) -> JobState:
@@ -45,6 +45,7 @@ def pod_state(pod: KubeObject) -> PodState:
         memory_limit=str(container.get("resources", {}).get("limits", {}).get("memory", "")),
         started="running" in state or finished,
         finished=finished,
+        index=int(index) if (index := _annotations(metadata).get(INDEX_ANNOTATION, "")).isdigit() else None,
         waiting_reason=waiting.get("reason", ""),
         waiting_message=waiting.get("message", ""),
         unschedulable=scheduled.get("message", "") if scheduled.get("reason") == "Unschedulable" else "",
@@ -54,6 +55,10 @@ def pod_state(pod: KubeObject) -> PodState:
         pod_reason=status.get("reason", ""),
         pod_message=status.get("message", ""),
     )
+
+
+def _annotations(metadata: Mapping[str, Any]) -> Mapping[str, str]:
+    return metadata.get("annotations") or {}
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -4,10 +4,14 @@ import re
 from datetime import UTC, datetime
 from hashlib import sha256
 
+from holdfast.resources.job import MOST_PODS
 from holdfast.resources.run import RunReason
 
 NAME_LIMIT = 63
 """Of a Job's name and of a label's value."""
+
+INDEXED_NAME_LIMIT = NAME_LIMIT - len(str(-(MOST_PODS - 1)))
+"""Of an Indexed Job's name: its pods have the index behind it."""
 
 CRON_JOB_NAME_LIMIT = 52
 
@@ -21,6 +25,9 @@ RESTORE_ANNOTATION = "holdfast.dev/restore-run"
 SETTLED_ANNOTATION = "holdfast.dev/settled"
 """On a failed Job: its run has been told, so a run that somebody deletes does not come back."""
 
+INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index"
+"""On the pods of an Indexed Job, by its controller."""
+
 RUN_ANNOTATION = "holdfast.dev/run"
 """On a Job that was not made for a run: the uid of its BackupRun. One that somebody deletes stays gone."""
 
@@ -31,6 +38,11 @@ PRUNE_LABEL = "holdfast.dev/prune"
 """On a Job that only prunes: its policy. It has no BackupRun, and must not be taken for a backup."""
 DRILL_LABEL = "holdfast.dev/drill"
 """On the Jobs and pods of drills: they have no run of their own."""
+
+ARCHIVER_LABEL = "holdfast.dev/archiver"
+"""On the pod that archives the oplog of a policy's source."""
+SPEC_ANNOTATION = "holdfast.dev/spec"
+"""On that pod: what it was made for, as a hash."""
 
 SYNC_LABEL = "holdfast.dev/sync"
 """On a Job that brings the catalogue back: its policy. It has no BackupRun either."""
@@ -68,9 +80,22 @@ def drill_database(policy_uid: str) -> str:
     return f"holdfast-drill-{sha256(policy_uid.encode()).hexdigest()[:16]}"
 
 
+def archiver_name(policy: str) -> str:
+    """Name of the Deployment that archives the oplog. Its pods have a longer one, which must fit too."""
+    return fit(f"{policy}-oplog", NAME_LIMIT - 17)
+
+
+def first_run_of(policy: str, lineage: str) -> str:
+    """Name of the BackupRun from which what is archived in a lineage can be replayed."""
+    return fit(f"{policy}-oplog-{lineage}")
+
+
 def job_of_run(run: str) -> str:
-    """Name of the Job of a run that was made by hand. A Job's name becomes a label, which takes no dot at its ends."""
-    return fit(run)
+    """Name of the Job of a run that was made by hand. With an index behind it, it is the name of a host: one label."""
+    if "." not in run:
+        return fit(run, INDEXED_NAME_LIMIT)
+    digest = sha256(run.encode()).hexdigest()[:8]
+    return f"{run.replace('.', '-')[: INDEXED_NAME_LIMIT - 9].rstrip('-')}-{digest}"
 
 
 def job_of_restore(run: str) -> str:

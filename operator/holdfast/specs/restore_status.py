@@ -30,6 +30,7 @@ _FACTS = (
     "documents",
     "logicalBytes",
     "verification",
+    "pointInTime",
     "preRestoreBackupId",
 )
 _COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1, CollectionPhase.RUNNING: 2}

@@ -43,6 +43,14 @@ def started(status: BackupRunStatus, *, now: datetime, generation: int) -> Backu
     return running.model_copy(update={"attempts": attempts, "start_time": status.start_time or now})
 
 
+def joined(status: BackupRunStatus, *, now: datetime, generation: int) -> BackupRunStatus | None:
+    """One more of several pods works on it: no other attempt. None if that is told already."""
+    if status.phase not in (None, Phase.PENDING):
+        return None
+    running = moved(status, Phase.RUNNING, reason="Running", message="", now=now, generation=generation)
+    return running.model_copy(update={"start_time": status.start_time or now})
+
+
 def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: int) -> BackupRunStatus:
     """The run is over. What the worker said about its backup is taken over."""
     if end.worker:

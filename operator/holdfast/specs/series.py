@@ -53,6 +53,10 @@ FAMILIES = tuple(
         ("drill_last_timestamp_seconds", "When the newest drill ended.", ()),
         ("drill_last_passed", "Whether the newest drill restored a backup and found it equal.", ()),
         ("drill_recovery_seconds", "How long the newest drill took to restore and prove a backup.", ()),
+        ("point_in_time_from_timestamp_seconds", "The first moment that can be restored by the archived oplog.", ()),
+        ("point_in_time_to_timestamp_seconds", "Up to when the oplog is archived.", ()),
+        ("point_in_time_lag_seconds", "How long ago that is.", ()),
+        ("point_in_time_gaps", "Gaps in the archived oplog, in which nothing can be restored.", ()),
         ("notifications", "Messages in the statuses of a policy and its runs, by their phase.", ("phase",)),
     )
 )
@@ -121,6 +125,7 @@ def policy_samples(
         **_last_backup(policy, runs, now),
         **_retention(policy),
         **_drill(policy),
+        **_point_in_time(policy, now),
     }
     if status.statistics and status.statistics.runs:
         found["backup_success_ratio"] = status.statistics.succeeded / status.statistics.runs
@@ -183,6 +188,18 @@ def _drill(policy: BackupPolicy) -> Mapping[str, float | None]:
         "drill_last_timestamp_seconds": _seconds(drill.time),
         "drill_last_passed": drill.passed,
         "drill_recovery_seconds": drill.duration_seconds,
+    }
+
+
+def _point_in_time(policy: BackupPolicy, now: datetime) -> Mapping[str, float | None]:
+    status = policy.status.point_in_time
+    if status is None:
+        return {}
+    return {
+        "point_in_time_from_timestamp_seconds": _seconds(status.from_),
+        "point_in_time_to_timestamp_seconds": _seconds(status.to),
+        "point_in_time_lag_seconds": max(0.0, (now - status.to).total_seconds()) if status.to else None,
+        "point_in_time_gaps": len(status.gaps),
     }
 
 

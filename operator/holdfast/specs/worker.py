@@ -51,6 +51,12 @@ class Errand:
     annotations: Mapping[str, str] = field(default_factory=dict)
     deadline_seconds: int | None = None
     """Default: that of the policy."""
+    pods: int = 1
+    """How many do it together."""
+    resources: Mapping[str, Any] | None = None
+    """Default: those of the policy's Jobs."""
+    of_a_job: bool = True
+    """Whether a Job starts the pod, and the pod is told which."""
     sidecars: tuple[KubeObject, ...] = ()
     volumes: tuple[KubeObject, ...] = ()
     """Of the sidecars."""
@@ -75,13 +81,21 @@ def cron_job(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
 
 def _job_template(policy: BackupPolicy, image: WorkerImage) -> KubeObject:
     metadata: KubeObject = {"labels": worker_labels(policy.metadata.name)}
-    errand, own = Errand("backup"), policy.spec.job.active_deadline_seconds
+    own = policy.spec.job.active_deadline_seconds
+    errand = _backup(policy)
     if image.queued:
         # Such a Job has its pod before it has its turn. Whoever gives the turn takes from the deadline what is left.
         metadata["annotations"] = {DEADLINE_ANNOTATION: str(own)}
         deadline = own + int(PATIENCE.total_seconds())
-        errand = Errand("backup", {"HOLDFAST_WAITS_FOR_TURN": "true"}, deadline_seconds=deadline)
+        errand = _backup(policy, {"HOLDFAST_WAITS_FOR_TURN": "true"}, deadline_seconds=deadline)
     return {"metadata": metadata, "spec": job_spec(policy, image, errand)}
+
+
+def _backup(policy: BackupPolicy, environment: Mapping[str, str] | None = None, **more: Any) -> Errand:
+    pods, told = policy.spec.job.parallelism, dict(environment or {})
+    if pods > 1:
+        told["HOLDFAST_PARALLELISM"] = str(pods)
+    return Errand("backup", told, pods=pods, **more)
 
 
 def job_for_run(policy: BackupPolicy, run: BackupRun, image: WorkerImage) -> KubeObject:
@@ -92,7 +106,7 @@ def job_for_run(policy: BackupPolicy, run: BackupRun, image: WorkerImage) -> Kub
             "labels": worker_labels(policy.metadata.name),
             "ownerReferences": [run.owner_reference],
         },
-        "spec": job_spec(policy, image, Errand("backup", {"HOLDFAST_RUN": run.metadata.name})),
+        "spec": job_spec(policy, image, _backup(policy, {"HOLDFAST_RUN": run.metadata.name})),
     }
 
 
@@ -110,7 +124,7 @@ def job_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeOb
     if errand.annotations:
         metadata["annotations"] = dict(errand.annotations)
     return {
-        "backoffLimit": job.backoff_limit,
+        **_tries(job.backoff_limit, errand.pods),
         "activeDeadlineSeconds": errand.deadline_seconds or job.active_deadline_seconds,
         "ttlSecondsAfterFinished": job.ttl_seconds_after_finished,
         "podReplacementPolicy": "Failed",
@@ -129,12 +143,26 @@ def job_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeOb
         },
         "template": {
             "metadata": metadata,
-            "spec": _pod_spec(policy, image, errand),
+            "spec": pod_spec(policy, image, errand),
         },
     }
 
 
-def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+def _tries(limit: int, pods: int) -> KubeObject:
+    if pods == 1:
+        return {"backoffLimit": limit}
+    return {
+        "completionMode": "Indexed",
+        "completions": pods,
+        "parallelism": pods,
+        # Each index by itself. A server before Kubernetes 1.29 drops this, and counts the failures of all together.
+        "backoffLimitPerIndex": limit,
+        "backoffLimit": limit * pods,
+    }
+
+
+def pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeObject:
+    """Of any pod that works for a policy."""
     job = policy.spec.job
     mounts, storage = {**mounted_secrets(policy), **errand.secrets}, policy.spec.storage.chosen
     pod: KubeObject = {
@@ -157,7 +185,7 @@ def _pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeO
                 "imagePullPolicy": job.image_pull_policy or image.pull_policy,
                 "args": ["worker", errand.command],
                 "env": _environment(policy, errand),
-                "resources": job.resources.to_wire(),
+                "resources": dict(errand.resources or job.resources.to_wire()),
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
@@ -203,12 +231,17 @@ def _secret(mount: MountedSecret) -> dict[str, Any]:
 
 
 def _environment(policy: BackupPolicy, errand: Errand) -> list[dict[str, Any]]:
+    job = [
+        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+    ]
     return [
         {"name": "HOLDFAST_POLICY", "value": policy.metadata.name},
         _from_pod("HOLDFAST_NAMESPACE", "metadata.namespace"),
+        {"name": "HOLDFAST_POLICY_UID", "value": policy.metadata.uid},
         _from_pod("HOLDFAST_POD", "metadata.name"),
-        _from_pod("HOLDFAST_JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
-        _from_pod("HOLDFAST_JOB_UID", "metadata.labels['batch.kubernetes.io/controller-uid']"),
+        _from_pod("HOLDFAST_POD_UID", "metadata.uid"),
+        *(job if errand.of_a_job else ()),
         *({"name": name, "value": value} for name, value in errand.environment.items()),
     ]
 

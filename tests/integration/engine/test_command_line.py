@@ -19,6 +19,7 @@ from pymongo.database import Database
 
 from holdfast.cli.outputs import OUTPUTS
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
+from tests.support.held import hold, is_held, release
 from tests.support.mongod import Mongod
 from tests.support.timetrack import generate
 
@@ -331,24 +332,15 @@ def held() -> Iterator[tuple[Mongod, Command]]:
     with Mongod(parameters={"enableTestCommands": "1"}) as own:
         for name in ("a", "z"):
             own.client["db"][name].insert_many([{"_id": n, "text": f"{name}{n}" * 200} for n in range(2_000)])
-        hold(own, "alwaysOn")
+        hold(own.client, "db.z")
         yield own, Command(own.uri.replace("/?", "/db?authSource=admin&"))
-        hold(own, "off")
-
-
-def hold(own: Mongod, mode: str) -> None:
-    data = {"nss": "db.z", "shouldCheckForInterrupt": True}
-    own.client.admin.command({"configureFailPoint": "waitInFindBeforeMakingBatch", "mode": mode, "data": data})
+        release(own.client, "db.z")
 
 
 def held_backup(own: Mongod, holdfast: Command) -> subprocess.Popen[str]:
     process = holdfast.start("backup", "--repository", "mongodb:")
-    pipeline: list[dict[str, Any]] = [
-        {"$currentOp": {"allUsers": True}},
-        {"$match": {"ns": "db.z", "command.find": "z"}},
-    ]
     deadline = monotonic() + 30
-    while not list(own.client.admin.aggregate(pipeline)):
+    while not is_held(own.client, "db.z"):
         assert monotonic() < deadline
         assert process.poll() is None
     return process
@@ -361,7 +353,7 @@ def test_a_backup_killed_half_way_leaves_no_backup_and_the_next_one_uses_its_chu
     process = held_backup(own, holdfast)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    hold(own, "off")
+    release(own.client, "db.z")
     assert holdfast.json("list", "--repository", "mongodb:") == []
     chunks = own.client["db"]["backupdatas"].count_documents({})
     assert chunks > 0
@@ -374,7 +366,7 @@ def test_a_backup_asked_to_stop_ends_with_exit_code_75_and_gives_its_lock_back(h
     own, holdfast = held
     process = held_backup(own, holdfast)
     process.send_signal(signal.SIGTERM)
-    hold(own, "off")
+    release(own.client, "db.z")
     _, said = process.communicate(timeout=30)
     assert process.returncode == 75, said
     assert "stop" in said
@@ -402,7 +394,7 @@ def test_a_backup_asked_to_stop_sets_the_snapshot_window_back(held: tuple[Mongod
     process = held_backup(own, holdfast)
     assert window(own) > 300
     process.send_signal(signal.SIGTERM)
-    hold(own, "off")
+    release(own.client, "db.z")
     process.communicate(timeout=30)
     assert window(own) == 1
 
@@ -415,7 +407,7 @@ def test_a_killed_backup_leaves_the_window_raised_and_the_next_one_works(held: t
     process.communicate()
     left = window(own)
     assert left > 300
-    hold(own, "off")
+    release(own.client, "db.z")
     holdfast("backup", "--repository", "mongodb:")
     assert window(own) == left, "nobody can tell whether the other one still runs"
 

@@ -16,7 +16,8 @@ from holdfast.domain.consistency import Consistency
 from holdfast.ports import Source
 from holdfast.processes import Processes
 from holdfast.repository.repository import Repository, new_backup_id
-from holdfast.services.back_up import BackupOutcome, BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.read_segment import segment_work
 from holdfast.stores.files import FileStore
 from holdfast.wiring import now, open_source
@@ -46,7 +47,7 @@ def processes() -> Iterator[Processes]:
 @pytest.fixture(autouse=True)
 def _small_segments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holdfast.domain.segments.SEGMENT", 2 * 2**20)
-    monkeypatch.setattr("holdfast.services.back_up.WORTH_A_CREW", 0)
+    monkeypatch.setattr("holdfast.services.prepare_backup.WORTH_A_CREW", 0)
 
 
 def fill(database: Db, first: int, count: int) -> None:

@@ -15,7 +15,8 @@ from holdfast.repository.manifest import Manifest, PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services import run_drill
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupRequest
 from holdfast.services.run_drill import DrillWorker
 from holdfast.wiring import now, open_target
 from tests.support.engine import ORIGIN, Engine

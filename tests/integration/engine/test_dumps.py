@@ -22,7 +22,7 @@ from holdfast.errors import BackupNotFound, DamagedBackup, DamagedDump, Interrup
 from holdfast.repository.documents import id_bytes, split
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.back_up import BackupOutcome
+from holdfast.services.backup_request import BackupOutcome
 from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export
 from holdfast.services.import_dump import ImportRequest, import_dump
 from holdfast.stores.memory import MemoryStore

@@ -9,20 +9,22 @@ from threading import Event, Thread
 from typing import Any
 
 import pytest
-from bson import Int64
+from bson import Int64, decode
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
+from pymongo.write_concern import WriteConcern
 
 from holdfast.domain.oplog import Operation
-from holdfast.errors import Interrupted, InvalidSpec, OplogGap, TimeNotReachable
+from holdfast.errors import BackupNotFound, Interrupted, InvalidSpec, OplogGap, TargetNotEmpty, TimeNotReachable
 from holdfast.mongo.replay import MongoReplayer
 from holdfast.ports import ClusterTime, Oplog
 from holdfast.repository.slices import Slices
 from holdfast.services.archive_oplog import Archived, ArchiveRequest, archive_oplog
+from holdfast.services.find_event import Accident, time_before
 from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.prune_slices import prune_slices
-from holdfast.services.reach import before_drop, find_reach, point_of, told
+from holdfast.services.reach import find_reach, point_of, told
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.wiring import now, open_oplog, open_replayer, open_target
 from tests.integration.engine.test_command_line import Command
@@ -83,7 +85,14 @@ class Point:
 @pytest.fixture(scope="module")
 def mongod() -> Iterator[Mongod]:
     """A replica set that divides a transaction over several entries of its oplog, as others do with a large one."""
-    with Mongod(parameters={"maxNumberOfTransactionOperationsInSingleOplogEntry": 2}) as server:
+    # enableTestCommands, and every right: only then may a transaction be prepared that is not of a sharded cluster.
+    parameters = {"maxNumberOfTransactionOperationsInSingleOplogEntry": 2, "enableTestCommands": 1}
+    with Mongod(parameters=parameters) as server:
+        admin = server.client.admin
+        everything = [{"resource": {"anyResource": True}, "actions": ["anyAction"]}]
+        admin.command("createRole", "everything", privileges=everything, roles=[])
+        [user] = admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]
+        admin.command("grantRolesToUser", user["user"], roles=["everything"])
         yield server
 
 
@@ -112,7 +121,7 @@ class Load:
         acts = [
             self.write, self.write, self.write, self.transact, self.transact, self.large_transaction,
             self.make_and_drop, self.rename, self.modify, self.index, self.series, self.view, self.capped,
-            self.collated,
+            self.collated, self.prepare, self.clustered,
         ]  # fmt: skip
         self.random.choice(acts)()
 
@@ -149,12 +158,33 @@ class Load:
         with self.db.client.start_session() as session:
             session.with_transaction(write)
 
+    def prepare(self) -> None:
+        """As on a shard: what is prepared waits, over several entries, for its commit, or is taken back."""
+        admin, majority = self.db.client.admin, {"w": "majority"}
+        for end in ("commitTransaction", "abortTransaction"):
+            with self.db.client.start_session() as session:
+                session.start_transaction(write_concern=WriteConcern("majority"))
+                for i in range(5):
+                    key, content = f"{end}{i}", {"step": self.step}
+                    self.db["large"].replace_one({"_id": key}, content, upsert=True, session=session)
+                prepared = admin.command("prepareTransaction", 1, writeConcern=majority, session=session)
+                self.db["stable"].insert_one({"_id": f"{end}{self.step}"})
+                when = {"commitTimestamp": prepared["prepareTimestamp"]} if end == "commitTransaction" else {}
+                admin.command(end, 1, writeConcern=majority, session=session, **when)
+
+    def clustered(self) -> None:
+        if "clustered" not in self.db.list_collection_names():
+            by_key = {"key": {"_id": 1}, "unique": True, "name": "by key"}
+            self.db.create_collection("clustered", clusteredIndex=by_key)
+        self.db["clustered"].replace_one({"_id": self.step % 5}, {"step": self.step}, upsert=True)
+
     def make_and_drop(self) -> None:
         name = f"made{self.random.randrange(3)}"
         if name in self.db.list_collection_names():
             self.db.drop_collection(name)
         else:
             self.db.create_collection(name, validator={"n": {"$gte": 0}}, validationLevel="moderate")
+            self.db[name].create_index("n")  # of an empty collection: one entry, and no build
             self.db[name].insert_one({"n": self.step})
 
     def rename(self) -> None:
@@ -204,6 +234,23 @@ class Load:
             self.db["german"].create_index("name", name="simple", collation={"locale": "simple"})
 
 
+IN_THE_LOAD = {
+    "i", "u", "d", "create", "drop", "renameCollection", "collMod", "dropIndexes", "createIndexes", "startIndexBuild",
+    "commitIndexBuild", "applyOps", "partialTxn", "prepare", "commitTransaction", "abortTransaction",
+}  # fmt: skip
+"""A server of 6.0 writes no vectored inserts: their entries are those of the unit tests."""
+
+
+def kinds_in(slices: Slices) -> set[str]:
+    """What the archived entries are of."""
+    found: set[str] = set()
+    for name in slices.names():
+        for raw in slices.read(name).entries:
+            entry = decode(raw)
+            found |= {entry["op"]} if entry["op"] != "c" else {next(iter(entry["o"])), *entry["o"]}
+    return found
+
+
 def test_at_fifty_random_times_all_is_as_the_database_was(point: Point, restored: Db) -> None:
     """Data, options and indexes of every collection, under transactions, changes of the catalogue and index builds."""
     load = Load(point.source, seed=7)
@@ -225,6 +272,7 @@ def test_at_fifty_random_times_all_is_as_the_database_was(point: Point, restored
         assert not [(step, one) for one in differences(image, snapshot_of(restored))]
         restored.client.drop_database(restored.name)
     point.source.client.drop_database(f"{point.source.name}_other")
+    assert kinds_in(point.slices()) >= IN_THE_LOAD
 
 
 def test_in_the_middle_of_a_concurrent_load_it_is_what_a_snapshot_read_shows(point: Point, restored: Db) -> None:
@@ -277,8 +325,80 @@ def test_just_before_a_drop_everything_is_there(point: Point, restored: Db) -> N
     point.source["users"].drop()
     point.source["users"].insert_one({"_id": 3})
     point.archive()
-    point.restore(before_drop(point.engine.repository, None, "users"), restored)
+    point.restore(time_before(point.engine.repository, None, Accident("drop", "users")), restored)
     assert [one["_id"] for one in restored["users"].find()] == [1, 2]
+
+
+def test_just_before_a_database_was_dropped_all_its_collections_are_there(point: Point, restored: Db) -> None:
+    """The server drops them one by one before."""
+    source = point.source
+    source["a"].insert_one({"_id": 1})
+    point.archive()
+    point.engine.back_up(source.name)
+    source["b"].insert_one({"_id": 2})
+    source["c"].insert_one({"_id": 3})
+    source.client.drop_database(source.name)
+    source["later"].insert_one({"_id": 4})
+    point.archive()
+    time = time_before(point.engine.repository, None, Accident("dropDatabase", source.name))
+    assert point.restore(time, restored).collections == ("a", "b", "c")
+
+
+def test_just_before_a_collection_was_renamed_it_has_its_name(point: Point, restored: Db) -> None:
+    source = point.source
+    source["a"].insert_one({"_id": 1})
+    point.archive()
+    point.engine.back_up(source.name)
+    source["a"].insert_one({"_id": 2})
+    source["a"].rename("b")
+    point.archive()
+    time = time_before(point.engine.repository, None, Accident("renameCollection", f"{source.name}.a"))
+    assert point.restore(time, restored).collections == ("a",)
+    assert restored["a"].count_documents({}) == 2
+
+
+def test_what_came_after_the_backup_can_be_had_alone(point: Point, restored: Db) -> None:
+    source = point.source
+    source["a"].insert_one({"_id": 1})
+    point.archive()
+    point.engine.back_up(source.name)
+    source["late"].insert_one({"_id": 2})
+    point.archive()
+    until = point.slices().windows()[0].until
+    assert point.restore(until, restored, RestoreRequest(include=("late",))).collections == ("late",)
+    with pytest.raises(BackupNotFound, match="'nowhere'"):
+        point.restore(until, restored, RestoreRequest(include=("nowhere",)))
+
+
+def test_what_was_dropped_comes_back_into_the_live_database_beside_the_rest(point: Point) -> None:
+    source = point.source
+    source["users"].insert_one({"_id": 1})
+    source["rest"].insert_one({"_id": 1})
+    point.archive()
+    point.engine.back_up(source.name)
+    source["users"].insert_one({"_id": 2})
+    source["users"].drop()
+    source["rest"].insert_one({"_id": 2})
+    point.archive()
+    time = time_before(point.engine.repository, None, Accident("drop", "users"))
+    point.restore(time, source, RestoreRequest(include=("users",)))
+    assert source["users"].count_documents({}) == 2
+    assert source["rest"].count_documents({}) == 2
+
+
+def test_what_the_oplog_makes_and_is_there_already_is_refused_before_anything_is_written(
+    point: Point, restored: Db
+) -> None:
+    source = point.source
+    source["a"].insert_one({"_id": 1})
+    point.archive()
+    point.engine.back_up(source.name)
+    source["b"].insert_one({"_id": 2})
+    point.archive()
+    restored["b"].insert_one({"_id": 3})
+    with pytest.raises(TargetNotEmpty, match="'b'"):
+        point.restore(point.slices().windows()[0].until, restored)
+    assert restored.list_collection_names() == ["b"]
 
 
 def test_a_drop_that_never_was_is_told(point: Point) -> None:
@@ -286,7 +406,7 @@ def test_a_drop_that_never_was_is_told(point: Point) -> None:
     point.archive()
     point.engine.back_up(point.source.name)
     with pytest.raises(TimeNotReachable, match="No drop of 'userz'"):
-        before_drop(point.engine.repository, None, "userz")
+        time_before(point.engine.repository, None, Accident("drop", "userz"))
 
 
 def test_what_is_chosen_and_renamed_is_followed_through_its_renames(point: Point, restored: Db) -> None:
@@ -336,6 +456,44 @@ def test_what_is_of_other_databases_is_not_in_the_archive(point: Point) -> None:
     client.drop_database(other.name)
     assert b"mine" in stored
     assert b"not-for-us" not in stored
+
+
+def test_an_archiver_that_is_killed_at_any_point_leaves_no_gap(mongod: Mongod, database: Db, restored: Db) -> None:
+    """Processes, two at once, ended by SIGKILL after times that nothing chooses but chance."""
+    chance, ended = Random(11), Event()  # noqa: S311
+    holdfast = Command(mongod.uri.replace("/?", f"/{database.name}?authSource=admin&"))
+    there = ("--repository", f"mongodb:{database.name}_store")
+    database["a"].insert_one({"_id": 0, "n": 0})
+    holdfast("archive-oplog", "--once", *there)
+    holdfast("backup", *there)
+
+    def write() -> None:
+        number = 0
+        while not ended.wait(0.005):
+            number += 1
+            database["a"].insert_one({"_id": number, "n": number})
+            database["a"].update_one({"_id": 0}, {"$inc": {"n": number}})
+
+    writer = Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(4):
+            both = [holdfast.start("archive-oplog", "--slice-seconds", "1", *there) for _ in range(2)]
+            ended.wait(2 + 3 * chance.random())
+            for process in both:
+                process.kill()
+                process.communicate()
+    finally:
+        ended.set()
+        writer.join()
+    holdfast("archive-oplog", "--once", *there)
+    content = snapshot_of(database)
+    until = database.client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
+    holdfast("archive-oplog", "--once", *there)
+    point = f"{until.time}.{until.inc}"
+    holdfast("restore", "--point-in-time", point, "--source", database.name, "--database", restored.name, *there)
+    database.client.drop_database(f"{database.name}_store")
+    assert differences(content, snapshot_of(restored)) == []
 
 
 def test_two_archivers_at_once_do_no_harm(point: Point, restored: Db) -> None:
@@ -565,9 +723,10 @@ def test_slices_older_than_the_oldest_backup_are_pruned(point: Point, restored: 
     source["a"].insert_one({"_id": 3})
     until = point.archive().until
     before = len(point.slices().names())
-    prune_slices(repository)
+    prune_slices(repository, margin=timedelta())
     repository.remove(first.manifest.backup_id)
-    assert prune_slices(repository) > 0
+    assert prune_slices(repository) == 0, "a transaction may have been open then"
+    assert prune_slices(repository, margin=timedelta()) > 0
     assert len(point.slices().names()) < before
     point.restore(until, restored)
     assert restored["a"].count_documents({}) == 4

@@ -1,6 +1,11 @@
 """A plan says exactly what a restore would do, and changes nothing."""
 
+import os
+import re
+import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +20,7 @@ from tests.support.engine import Engine
 from tests.support.mongod import Mongod
 
 Db = Database[dict[str, Any]]
+MIB = 2**20
 
 
 @pytest.fixture
@@ -122,14 +128,37 @@ def test_what_takes_more_than_readwrite_is_said(
     assert able.restore(outcome, restored.name).problems == ()
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Mongod]:
+    """A server on a disk with 4 MiB left."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512m", "tmpfs", tmp_path], check=True)
+    try:
+        with Mongod(directory=tmp_path / "server", replica_set=False, auth=False) as server:
+            _fill_disk(tmp_path, leave=4 * MIB)
+            yield server
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)  # a server that has just ended may still hold it
+
+
+def _fill_disk(path: Path, *, leave: int) -> None:
+    """Step by step: the server takes room meanwhile."""
+    with (path / "filler").open("wb") as filler:
+        while (left := os.statvfs(path)).f_bavail * left.f_frsize > leave + MIB:
+            filler.write(bytes(MIB))
+            filler.flush()
+
+
 def test_a_disk_without_room_is_a_conflict_before_anything_is_written(
-    engine: Engine, shop: Db, restored: Db, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, small_disk: Mongod, database: Db
 ) -> None:
-    outcome = engine.back_up(shop.name)
-    monkeypatch.setattr(MongoTarget, "free_bytes", lambda _: 10)
-    with pytest.raises(StoreFull, match="10 B free"):
-        engine.restore(outcome, restored.name)
-    assert restored.list_collection_names() == []
+    database["noise"].insert_many([{"_id": n, "noise": os.urandom(MIB)} for n in range(8)])
+    outcome = engine.back_up(database.name)
+    into = Engine(small_disk.uri, engine.repository)
+    conflicts = into.plan(outcome, database.name).conflicts
+    assert re.search(r"disk has [34]\.\d MiB free, and at least 8\.\d MiB are needed", conflicts[0])
+    with pytest.raises(StoreFull, match="Nothing was written"):
+        into.restore(outcome, database.name)
+    assert database.name not in small_disk.client.list_database_names()
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_lost_moment_leads_to_a_longer_window_and_a_backup_of_one_later_moment
     engine = Engine(hurried.uri)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tests.support.engine.Meddler", Watcher)
-        patch.setattr("holdfast.services.back_up.seconds_needed", remember)
+        patch.setattr("holdfast.services.prepare_backup.seconds_needed", remember)
         patch.setattr("holdfast.domain.snapshot_window._TELLING", 1)
         outcome = engine.back_up("db", meddle=lose)
     first, second = asked

@@ -59,9 +59,7 @@ class Namespace:
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """The object, or an empty one if there is none."""
-        output = self.kubectl("get", kind, name, "--output=json", "--ignore-not-found")
-        result: dict[str, Any] = json.loads(output) if output else {}
-        return result
+        return self._plane.get(self.name, kind, name)
 
     def apply(self, *bodies: dict[str, Any]) -> None:
         for body in bodies:

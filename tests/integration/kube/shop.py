@@ -31,6 +31,11 @@ def restore(name: str = "back", **spec: Any) -> dict[str, Any]:
     }
 
 
+def backup_run(name: str) -> dict[str, Any]:
+    body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": name}}
+    return {**body, "spec": {"policyRef": {"name": "shop"}}}
+
+
 class Shop:
     """A namespace with a policy over a real database, and pods that really work."""
 
@@ -39,12 +44,14 @@ class Shop:
         self.clean = snapshot_of(database)
 
     def start(self, job: str) -> RunningPod:
-        return self._runner.start(self.here.name, pod_of(self.here, job).removeprefix("pod/"))
+        return self.start_pod(pod_of(self.here, job).removeprefix("pod/"))
+
+    def start_pod(self, name: str) -> RunningPod:
+        return self._runner.start(self.here.name, name)
 
     def back_up(self, name: str = "by-hand") -> str:
         """Take a backup; its id."""
-        body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": name}}
-        self.here.apply({**body, "spec": {"policyRef": {"name": "shop"}}})
+        self.here.apply(backup_run(name))
         assert self.start(name).end() == 0
         return str(self.here.wait_for_status("br", name, phase="Succeeded")["backupId"])
 

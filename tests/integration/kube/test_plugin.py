@@ -173,6 +173,8 @@ def test_where_nothing_is_it_says_so(user: User) -> None:
         (("drill", "shop"), "has no drill"),
         (("restore",), "One backup is wanted"),
         (("restore", "shop", "--run", "x"), "One backup is wanted"),
+        (("restore", "shop", "--backup", "2026", "--before-drop", "users"), "or one moment"),
+        (("restore", "--run", "x", "--point-in-time", "2026-11-23T01:59:59Z"), "or one moment"),
         (("restore", "shop", "--apply", "--existing", "drop"), "name the target database in confirm"),
         (("restore", "shop", "--rename", "a"), "OLD=NEW"),
     ],
@@ -275,6 +277,20 @@ def test_a_plan_tells_each_collection_and_a_conflict(shop: Shop, user: User) -> 
     assert refused.code == 2
     assert "It would fail" in refused.said
     assert shop.is_clean()
+
+
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [
+        (("--point-in-time", "2026-11-23T01:59:59Z"), {"pointInTime": "2026-11-23T01:59:59Z"}),
+        (("--before-drop", "users"), {"before": {"namespace": "users", "operation": "drop"}}),
+    ],
+)
+def test_a_moment_is_asked_for(user: User, here: Namespace, words: tuple[str, ...], source: dict[str, Any]) -> None:
+    here.apply(policy())
+    user.holdfast("restore", "shop", *words, "--no-wait")
+    [run] = json.loads(here.kubectl("get", "rr", "-o", "json"))["items"]
+    assert run["spec"]["source"] == {"policyRef": {"name": "shop"}, **source}
 
 
 def test_a_restore_is_done_and_proven(shop: Shop, user: User) -> None:

@@ -1,13 +1,19 @@
 """Retention on a real API server and a real database: what is refused and shown, and what really goes."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop
+from tests.integration.kube.shop import Shop, backup_run, open_shop
 from tests.integration.kube.test_resources import policy
+from tests.support.control_plane import ControlPlane
+from tests.support.held import await_held, hold, release
+from tests.support.mongod import Mongod
+from tests.support.operator_process import OperatorProcess
 
 NONE = {"keepDaily": 0, "keepMonthly": 0}
 
@@ -36,8 +42,7 @@ def test_the_default_rule_is_stored_so_that_everybody_sees_it(here: Namespace) -
 
 
 def test_a_run_can_be_held_later_and_nothing_else_of_it_changes(here: Namespace) -> None:
-    body = {"apiVersion": "holdfast.dev/v1alpha1", "kind": "BackupRun", "metadata": {"name": "now"}}
-    here.apply({**body, "spec": {"policyRef": {"name": "shop"}}})
+    here.apply(backup_run("now"))
     here.kubectl("patch", "br/now", "--type=merge", '--patch={"spec":{"hold":true}}')
     assert here.get("br", "now")["spec"]["hold"]
     changed = '--patch={"spec":{"policyRef":{"name":"other"}}}'
@@ -72,6 +77,43 @@ def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(sho
     # By the manifests, and not by what the runs say:
     ids = {one["_id"] for one in shop.database["backupmetadatas"].find({"_id": {"$regex": "^backups/"}})}
     assert ids == {f"backups/{held}", f"backups/{second}"}
+
+
+@pytest.fixture
+def holding(
+    here: Namespace, operator: OperatorProcess, control_plane: ControlPlane, tmp_path: Path
+) -> Iterator[tuple[Mongod, Shop]]:
+    """A shop on a server that can hold a worker."""
+    with (
+        Mongod(parameters={"enableTestCommands": "1"}) as own,
+        open_shop(here, operator, control_plane, own, own.client["shop"], tmp_path / "pods") as shop,
+    ):
+        yield own, shop
+
+
+def locks(shop: Shop) -> int:
+    return shop.database["backupmetadatas"].count_documents({"_id": {"$regex": "^locks/"}})
+
+
+def test_a_worker_that_was_killed_keeps_no_prune_waiting(holding: tuple[Mongod, Shop]) -> None:
+    own, shop = holding
+    here = shop.here
+    keep(here, 1)
+    first = shop.back_up("first")
+    here.kubectl("patch", "bp/shop", "--type=merge", '--patch={"spec":{"job":{"backoffLimit":0}}}')
+    hold(own.client, "shop.timeEntries")
+    here.apply(backup_run("killed"))
+    worker = shop.start("killed")
+    await_held(own.client, "shop.timeEntries")
+    worker.kill()
+    release(own.client, "shop.timeEntries")
+    assert worker.end() == 137
+    here.wait_for_status("br", "killed", phase="Failed")
+    assert locks(shop) == 1
+    shop.back_up("second")
+    status = here.wait(lambda: here.get("br", "second")["status"].get("retention"), "the prune is told", 10)
+    assert status["removed"] == [first]
+    assert locks(shop) == 0
 
 
 def test_a_changed_rule_is_shown_first_and_an_overdue_prune_gets_a_job(shop: Shop) -> None:

@@ -15,7 +15,8 @@ from holdfast.domain.consistency import Consistency
 from holdfast.errors import AuthenticationFailed, InvalidSpec, NotAuthorized, SecretMissing, StoreUnavailable
 from holdfast.repository.repository import new_backup_id
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.back_up import BackupRequest, back_up
+from holdfast.services.back_up import back_up
+from holdfast.services.backup_request import BackupRequest
 from holdfast.services.verify import verify
 from holdfast.specs.store_access import mounted_secrets
 from holdfast.wiring import now, open_for_policy

@@ -40,6 +40,16 @@ def restore(
     backup: Annotated[
         str, typer.Option("--backup", metavar="ID", help="Id of a backup, a unique prefix of one, or latest.")
     ] = LATEST,
+    point_in_time: Annotated[
+        str | None,
+        typer.Option(
+            "--point-in-time", metavar="TIME", help="As all was at the end of this second, 2026-11-23T01:59:59Z."
+        ),
+    ] = None,
+    drop: Annotated[
+        str | None,
+        typer.Option("--before-drop", metavar="NAME", help="As all was just before this collection was last dropped."),
+    ] = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Instead of POLICY: the BackupRun that took the backup.")
     ] = None,
@@ -79,9 +89,13 @@ def restore(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Plan a restore, or do it, by a RestoreRun. It runs in the cluster, whether it is waited for or not."""
-    if (policy is None) == (run is None) or (run and backup != LATEST):
+    given = [backup if backup != LATEST else None, point_in_time, drop]
+    several = sum(one is not None for one in given) > (0 if run else 1)
+    if (policy is None) == (run is None) or several:
         raise InvalidSpec(
-            "One backup is wanted.", hint="Give POLICY, with --backup ID or without; or --run RUN, and neither."
+            "One backup is wanted, or one moment.",
+            hint="Give POLICY, alone or with one of --backup ID, --point-in-time TIME and --before-drop NAME; or --run "
+            "RUN, and none of them.",
         )
     me = person(kubeconfig, context)
     place = namespace or me.namespace
@@ -90,8 +104,7 @@ def restore(
         source: dict[str, Any] = {"backupRunRef": {"name": run}}
     else:
         me.need(BACKUP_POLICY, place, str(policy), hint=LISTS_POLICIES)
-        chosen = {"latest": True} if backup == LATEST else {"backupId": backup}
-        source = {"policyRef": {"name": policy}, **chosen}
+        source = {"policyRef": {"name": policy}, **_chosen(backup, point_in_time, drop)}
     target = {"database": database, "uriSecretRef": {"name": uri_secret} if uri_secret else None}
     spec: dict[str, Any] = {
         "source": source,
@@ -121,6 +134,14 @@ def restore(
     for conflict in plan.get("conflicts", ()):
         print_warning(f"It would fail: {conflict}")
     raise typer.Exit(exit_code(ended) or (InvalidInput.exit_code if plan.get("conflicts") else 0))
+
+
+def _chosen(backup: str, point_in_time: str | None, drop: str | None) -> dict[str, Any]:
+    if point_in_time:
+        return {"pointInTime": point_in_time}
+    if drop:
+        return {"before": {"namespace": drop, "operation": "drop"}}
+    return {"latest": True} if backup == LATEST else {"backupId": backup}
 
 
 def _show(plan: KubeObject) -> None:

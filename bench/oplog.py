@@ -1,0 +1,131 @@
+"""Recovery to any second: how fast an oplog is archived and replayed, and what an archiver costs while it waits."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event, Thread
+
+from pymongo import InsertOne, UpdateOne
+from pymongo.collection import Collection
+
+from bench.measure import BenchError, Cost, measured
+from bench.table import Row
+from tests.support.mongod import Mongod
+
+MIB = 2**20
+DATABASE, COPY = "orders", "orders_then"
+OPERATIONS = 500_000
+STEADY_PER_SECOND, STEADY_SECONDS, SETTLING_SECONDS = 1_000, 90, 15
+HOLDFAST = Path(sys.executable).with_name("holdfast")
+
+
+class Site:
+    """A replica set, a repository, and the commands that are measured."""
+
+    def __init__(self, mongod: Mongod, folder: Path) -> None:
+        self.mongod = mongod
+        self.uri_file = folder / "uri"
+        self.uri_file.write_text(mongod.uri)
+        (folder / "repository").mkdir()
+        self.repository = f"file://{folder}/repository"
+        self.orders: Collection[dict[str, object]] = mongod.client[DATABASE]["orders"]
+
+    def command(self, *arguments: str) -> list[str | Path]:
+        return [HOLDFAST, *arguments, "--repository", self.repository, "--uri-file", self.uri_file]
+
+    def archive(self) -> Cost:
+        return measured(self.command("archive-oplog", "--database", DATABASE, "--once"))
+
+    def write(self, count: int) -> None:
+        """As many operations, half of them updates."""
+        batch: list[InsertOne[dict[str, object]] | UpdateOne] = []
+        for number in range(count // 2):
+            key = f"{time.time_ns()}-{number}"
+            batch.append(InsertOne({"_id": key, "customer": number, "state": "new", "note": "x" * 80}))
+            batch.append(UpdateOne({"_id": key}, {"$set": {"state": "paid"}, "$inc": {"customer": 1}}))
+            if len(batch) >= 1_000:
+                self.orders.bulk_write(batch)
+                batch = []
+        if batch:
+            self.orders.bulk_write(batch)
+
+
+def rows(rounds: int) -> Sequence[Row]:
+    """Fill an oplog, measure, and give the rows of the table."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="holdfast-oplog-")))
+        site = Site(stack.enter_context(Mongod(cache_gb=1, oplog_mb=4096)), folder)
+        site.orders.insert_one({"_id": 0})
+        site.archive()
+        measured(site.command("backup", "--database", DATABASE))
+        captured, replayed = [], []
+        for number in range(rounds):
+            print(f"An oplog, round {number + 1} of {rounds}", file=sys.stderr)
+            site.write(OPERATIONS)
+            captured.append(OPERATIONS / site.archive().seconds)
+            replayed.append(_replay(site, (number + 1) * OPERATIONS))
+        memory, share = _steady(site)
+    return [
+        Row("archiving a full oplog, operations a second", captured, 100_000, unit="", at_least=True),
+        Row("replaying simple operations, a second", replayed, 40_000, unit="", at_least=True,
+            detail="with the restore of the backup, and with reading all beforehand"),
+        Row("memory of an archiver at 1,000 operations a second, that cannot be given back", [memory], 64, unit="MiB"),
+        Row("processor of an archiver at 1,000 operations a second", [share], 5, unit="%"),
+    ]  # fmt: skip
+
+
+def _replay(site: Site, operations: int) -> float:
+    site.mongod.client.drop_database(COPY)
+    seconds = site.mongod.client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
+    until = ("--point-in-time", f"{seconds.time}.{seconds.inc}", "--source", DATABASE, "--database", COPY)
+    site.archive()
+    return operations / measured(site.command("restore", *until)).seconds
+
+
+def _steady(site: Site) -> tuple[float, float]:
+    """What the process of an archiver holds and takes while a steady load goes on: MiB, and percent of a processor.
+
+    It is that of a pod, with the client of Kubernetes in it; the cluster itself is played.
+    """
+    ended = Event()
+
+    def load() -> None:
+        while not ended.is_set():
+            begin = time.monotonic()
+            site.write(STEADY_PER_SECOND // 10)
+            ended.wait(max(0.0, 0.1 - (time.monotonic() - begin)))
+
+    writer = Thread(target=load)
+    command = [sys.executable, "-m", "bench.archiver", str(site.uri_file), site.repository, DATABASE]
+    with subprocess.Popen(command) as archiver:
+        writer.start()
+        try:
+            time.sleep(SETTLING_SECONDS)
+            begin, used = time.monotonic(), _processor(archiver.pid)
+            memory = 0
+            while time.monotonic() - begin < STEADY_SECONDS:
+                if archiver.poll() is not None:
+                    raise BenchError(f"The archiver ended with {archiver.returncode}.")
+                memory = max(memory, _anonymous(archiver.pid))
+                time.sleep(0.2)
+            share = 100 * (_processor(archiver.pid) - used) / (time.monotonic() - begin)
+        finally:
+            ended.set()
+            writer.join()
+            archiver.terminate()
+    return memory / MIB, share
+
+
+def _processor(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _anonymous(pid: int) -> int:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))

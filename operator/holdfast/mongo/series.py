@@ -1,0 +1,81 @@
+"""Documents on their way into a server, as the bytes that a chunk holds: one after the other, none of them an object.
+
+An object for each document, and a call for each to encode it, take longer than all else that a restore does itself.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bson.raw_bson import RawBSONDocument
+
+from holdfast.repository.documents import bounds, elements
+
+_MOST_DOCUMENTS = 5_000
+_MOST_BYTES = 12 * 1024 * 1024
+_EMPTY = b"\x05\0\0\0\0"
+_TIMESTAMP = 0x11
+_PERHAPS_ZERO = re.compile(rb"\x11[^\0]*\0{9}")
+"""The type, a name, and eight zeros. A match begins in the document that holds it, for a document ends with a zero."""
+
+
+class Series(RawBSONDocument):
+    """What the driver takes for one document, and sends as it is: a series of them.
+
+    The documents of an insert follow one another in the message (OP_MSG, a section of kind 1), as they do here.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(_EMPTY)
+        self._series = data
+
+    @property
+    def raw(self) -> bytes:
+        return self._series
+
+
+@dataclass(frozen=True)
+class Batch:
+    """As many documents as go into one command. ``bounds``: where each begins, and where the last one ends."""
+
+    data: bytes
+    bounds: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    def zero_timestamps(self) -> Iterator[tuple[int, RawBSONDocument]]:
+        """The documents with a Timestamp(0, 0) at the top, in whose place the server puts its own time; with their
+        positions."""
+        perhaps = set()
+        for hit in _PERHAPS_ZERO.finditer(self.data):
+            index = bisect_right(self.bounds, hit.start()) - 1
+            # After such a field comes the type of another, or the zero that ends the document.
+            last = self.bounds[index + 1] - 1
+            if hit.end() == last or (hit.end() < last and self.data[hit.end()]):
+                perhaps.add(index)
+        # Looked at closely only where it may be so: that is a hundred times the work.
+        for index in sorted(perhaps):
+            document = self.data[self.bounds[index] : self.bounds[index + 1]]
+            if _has_zero_timestamp(document):
+                yield index, RawBSONDocument(document)
+
+
+def batches(data: bytes) -> Iterator[Batch]:
+    """The documents of a chunk, in batches that a server takes. DamagedBackup if they are none."""
+    found = bounds(data)
+    first, count = 0, len(found) - 1
+    while first < count:
+        begin = found[first]
+        fitting = bisect_right(found, begin + _MOST_BYTES) - 1
+        last = max(first + 1, min(fitting, first + _MOST_DOCUMENTS))  # one that is larger by itself goes alone
+        yield Batch(data[begin : found[last]], [bound - begin for bound in found[first : last + 1]])
+        first = last
+
+
+def _has_zero_timestamp(document: bytes) -> bool:
+    return any(
+        kind == _TIMESTAMP and name != b"_id" and document[start:end] == bytes(8)
+        for kind, name, start, end in elements(document)
+    )
