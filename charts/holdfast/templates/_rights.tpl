@@ -51,7 +51,7 @@ subjects:
 - apiGroups: [holdfast.dev]
   resources: [backuppolicies]
   verbs: [get, list, watch]
-# delete on what is owned: OwnerReferencesPermissionEnforcement asks it of who sets an owner.
+# delete: for the limits of the history; and OwnerReferencesPermissionEnforcement asks it of who gives a run its owner.
 - apiGroups: [holdfast.dev]
   resources: [backupruns]
   verbs: [get, list, watch, create, patch, delete]
@@ -61,7 +61,7 @@ subjects:
   verbs: [get, list, watch]
 - apiGroups: [holdfast.dev]
   resources: [backuppolicies/status, backupruns/status, restoreruns/status]
-  verbs: [get, patch]
+  verbs: [patch]
 - apiGroups: [batch]
   resources: [cronjobs, jobs]
   verbs: [get, list, watch, create, patch, delete]
@@ -69,13 +69,13 @@ subjects:
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
-# Why a run does not start.
+# Why a run does not start. get: a worker looks at the pod whose lock is in its way, and nobody gives what they have not.
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch]
 - apiGroups: [""]
   resources: [events]
-  verbs: [list, create, patch]
+  verbs: [list, create]
 # Whether the Secret and the key that a policy names are there. Never listed, never watched.
 - apiGroups: [""]
   resources: [secrets]
@@ -91,13 +91,14 @@ subjects:
 - apiGroups: [""]
   resources: [persistentvolumeclaims]
   verbs: [get]
-# Of the worker, one for each policy. Neither escalate nor bind: the operator holds all that it grants.
+# Of the worker, one for each policy. Neither escalate nor bind: the operator holds all that it grants. It deletes none
+# of them: they go with their policy.
 - apiGroups: [""]
   resources: [serviceaccounts]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 - apiGroups: [rbac.authorization.k8s.io]
   resources: [roles, rolebindings]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 {{- end -}}
 
 {{- define "holdfast.webRules" -}}

@@ -31,12 +31,12 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns"],
                 # list: a prune keeps what any run of the policy holds.
-                "verbs": ["get", "list", "create", "patch"],
+                "verbs": ["get", "list", "create"],
             },
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["backupruns/status"],
-                "verbs": ["get", "patch"],
+                "verbs": ["patch"],
             },
             {
                 "apiGroups": ["holdfast.dev"],
@@ -47,7 +47,7 @@ def role(policy: BackupPolicy) -> KubeObject:
             {
                 "apiGroups": ["holdfast.dev"],
                 "resources": ["restoreruns/status"],
-                "verbs": ["get", "patch"],
+                "verbs": ["patch"],
             },
             # Whether the worker whose lock is in the way has ended.
             {
@@ -55,7 +55,8 @@ def role(policy: BackupPolicy) -> KubeObject:
                 "resources": ["pods"],
                 "verbs": ["get"],
             },
-            # A restore whose RestoreRun was deleted has no other place to say what state the target is in.
+            # Each step of a run is told by who takes it; and a restore whose RestoreRun was deleted has no other place
+            # to say what state the target is in.
             {
                 "apiGroups": [""],
                 "resources": ["events"],
@@ -72,7 +73,7 @@ def _of_archiver(policy: BackupPolicy) -> list[KubeObject]:
             "apiGroups": ["holdfast.dev"],
             "resources": ["backuppolicies/status"],
             "resourceNames": [policy.metadata.name],
-            "verbs": ["get", "patch"],
+            "verbs": ["patch"],
         }
     ]
 

@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pymongo.database import Database
 
+from holdfast.repository.locks import Lock, LockKind
+from holdfast.services.pod_witness import PodWitness
+from holdfast.specs.names import archiver_name
+from holdfast.stores.mongodb import MongoStore
+from holdfast.wiring import now
 from tests.integration.kube.conftest import ROOT, Namespace
 from tests.integration.kube.shop import Shop, open_shop, restore
 from tests.integration.kube.test_operator import run_by_hand, wait_ready
+from tests.integration.kube.test_point_in_time import Archive
 from tests.integration.kube.test_resources import policy
 from tests.support.control_plane import Asked, ControlPlane, free_ports
+from tests.support.fake_cluster import FakeCluster
 from tests.support.helm import objects_in
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
@@ -90,11 +97,10 @@ def installation(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Instal
         installation.operator.kill()
 
 
-@contextmanager
-def all_there_is_to_do(
+def do_all_there_is_to_do(
     installation: Installation, plane: ControlPlane, mongod: Mongod, database: Database[dict[str, Any]], folder: Path
-) -> Iterator[Shop]:
-    """One of each that an operator and its workers do."""
+) -> set[Right]:
+    """One of each that an operator and its workers do; the rights that the workers were given meanwhile."""
     here = installation.here
     with open_shop(here, installation.operator, plane, mongod, database, folder) as shop:
         here.apply(policy(**KEPT))
@@ -106,8 +112,9 @@ def all_there_is_to_do(
         _deleted(shop)
         _drilled(shop, mongod)
         _lost_and_found(shop)
+        given = _archived(shop, mongod, plane, folder)
         _in_trouble(here)
-        yield shop
+        return given
 
 
 def _scheduled(shop: Shop) -> None:
@@ -123,6 +130,7 @@ def _deleted(shop: Shop) -> None:
     here.kubectl("wait", "br/first", "--for=jsonpath={.metadata.finalizers}", "--timeout=30s")
     here.kubectl("delete", "br/first", "--wait=false")
     here.wait(lambda: here.get("job", "delete-first"), "the Job of the deletion is there")
+    _leave_lock(shop, "first")
     assert shop.start("delete-first").end() == 0
     here.wait(lambda: not here.get("br", "first"), "the run is gone")
     for name in ("cancelled", "cancelled-too"):
@@ -130,7 +138,38 @@ def _deleted(shop: Shop) -> None:
         here.wait_for_status("br", name, phase="Pending")
         here.kubectl("patch", "br", name, "--type=merge", '--patch={"spec":{"cancel":true}}')
         here.wait_for_status("br", name, phase="Cancelled")
+    # It is left alone for an hour.
+    ended = (datetime.now(UTC) - timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    patch = json.dumps({"status": {"completionTime": ended}})
+    here.kubectl("patch", "br", "cancelled", "--subresource=status", "--type=merge", f"--patch={patch}")
     here.wait(lambda: not here.get("br", "cancelled"), "the older one is gone")
+
+
+def _leave_lock(shop: Shop, job: str) -> None:
+    """As if the worker of a Job that has ended had been killed: who wants the repository next asks for its pod."""
+    [pod] = json.loads(shop.here.kubectl("get", "pods", f"--selector=job-name={job}", "--output=json"))["items"]
+    name, uid = pod["metadata"]["name"], pod["metadata"]["uid"]
+    witness = PodWitness(FakeCluster(), shop.here.name, name, uid, shop.here.get("bp", "shop")["metadata"]["uid"])
+    store = MongoStore(shop.database.client, shop.database.name, origin="the test")
+    Lock(store, now, LockKind.SHARED, "backup", witness).acquire()
+
+
+def _archived(shop: Shop, mongod: Mongod, plane: ControlPlane, folder: Path) -> set[Right]:
+    """A policy wants its oplog archived, and then not any more; the rights that its workers have meanwhile."""
+    here = shop.here
+    mongod.client.admin.command("grantRolesToUser", f"user-{shop.database.name}", roles=["backup"])
+    archive = Archive(shop, plane, folder / "archivers", shop.database)
+    try:
+        archive.start()
+        here.wait(archive.status, "the archiver tells how far it is")
+        given = rights_of(here.get("role", "holdfast-shop"))
+    finally:
+        for pod in archive.pods:
+            pod.kill()
+            pod.process.communicate()
+    here.apply(policy(**KEPT))
+    here.wait(lambda: not here.get("deployments", archiver_name("shop")), "it is gone")
+    return given
 
 
 def _drilled(shop: Shop, mongod: Mongod) -> None:
@@ -169,19 +208,17 @@ def test_each_right_in_a_namespace_is_enough_and_needed(
     database: Database[dict[str, Any]],
     tmp_path: Path,
 ) -> None:
-    here = installation.here
-    with all_there_is_to_do(installation, control_plane, mongod, database, tmp_path / "pods"):
-        worker = rights_of(here.get("role", "holdfast-shop"))
-        operator = installation.rights(f"{WATCHED}:holdfast")
-        lease = installation.rights("holdfast")
-        asked = control_plane.asked(installation.account)
-        did = control_plane.asked(f"system:serviceaccount:{WATCHED}:holdfast-shop")
+    worker = do_all_there_is_to_do(installation, control_plane, mongod, database, tmp_path / "pods")
+    asked = control_plane.asked(installation.account)
+    did = used(control_plane.asked(f"system:serviceaccount:{WATCHED}:holdfast-shop"))
+    operator = installation.rights(f"{WATCHED}:holdfast") | installation.rights("holdfast")
     assert {one.namespace for one in asked} == {WATCHED}, "nothing outside is even asked for"
-    assert used(asked) == operator | lease
-    assert used(did) == worker
-    assert worker <= operator, "who gives a right must hold it"
-    secrets = {one.name for one in asked if one.resource == "secrets"}
-    assert secrets == {"shop", "drill"}, "those that a policy names"
+    assert {one.name for one in asked if one.resource == "secrets"} == {"shop"}, "what a policy names"
+    assert sorted(worker - operator) == [], "who gives a right must hold it"
+    assert sorted(operator - used(asked) - worker) == [], "the operator does not need it"
+    assert sorted(used(asked) - operator) == [], "it comes from elsewhere"
+    assert sorted(worker - did) == [], "the worker does not need it"
+    assert sorted(did - worker) == [], "it comes from elsewhere"
 
 
 # --- people -----------------------------------------------------------------------------------------------------------
