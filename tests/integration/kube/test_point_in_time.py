@@ -1,7 +1,6 @@
 """Recovery to any second in a namespace: the archiver's own pod on a real oplog, and RestoreRuns to a moment."""
 
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
@@ -80,9 +79,11 @@ class Archive:
         return [name for name in named if name not in self._taken]
 
     def kill(self) -> None:
+        """All that are at work."""
         for pod in self.pods:
-            pod.process.send_signal(signal.SIGKILL)
-            pod.process.communicate()
+            if pod.process.poll() is None:
+                pod.process.kill()
+                pod.process.communicate()
 
     def break_chain(self, uri: str) -> None:
         """Have the newest slice end with an entry that the oplog does not hold, as after an election took it back."""
