@@ -48,7 +48,9 @@ class Archive:
     def __init__(self, shop: Shop, plane: ControlPlane, folder: Path, target: Database[dict[str, Any]]) -> None:
         self._plane, self._folder = plane, folder
         self.shop, self.target, self.here = shop, target, shop.here
-        self.here.apply(policy(job={"backoffLimit": 1}, pointInTime=ARCHIVED))
+        # Else each backup of the day would take the place of the one before it.
+        kept = {"keepLast": 20}
+        self.here.apply(policy(job={"backoffLimit": 1}, pointInTime=ARCHIVED, retention=kept))
         self.pods: list[RunningPod] = []
         self._taken: set[str] = set()
 
