@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
 
-from pymongo import InsertOne, UpdateOne
+from pymongo import UpdateOne
 from pymongo.collection import Collection
 
 from bench.measure import BenchError, Cost, measured
@@ -20,6 +20,7 @@ from tests.support.mongod import Mongod
 MIB = 2**20
 DATABASE, COPY = "orders", "orders_then"
 OPERATIONS = 500_000
+_BATCH = 500
 STEADY_PER_SECOND, STEADY_SECONDS, SETTLING_SECONDS = 1_000, 90, 15
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 
@@ -43,16 +44,11 @@ class Site:
 
     def write(self, count: int) -> None:
         """As many operations, half of them updates."""
-        batch: list[InsertOne[dict[str, object]] | UpdateOne] = []
-        for number in range(count // 2):
-            key = f"{time.time_ns()}-{number}"
-            batch.append(InsertOne({"_id": key, "customer": number, "state": "new", "note": "x" * 80}))
-            batch.append(UpdateOne({"_id": key}, {"$set": {"state": "paid"}, "$inc": {"customer": 1}}))
-            if len(batch) >= 1_000:
-                self.orders.bulk_write(batch)
-                batch = []
-        if batch:
-            self.orders.bulk_write(batch)
+        for begin in range(0, count // 2, _BATCH):
+            keys = [f"{time.time_ns()}-{number}" for number in range(begin, min(begin + _BATCH, count // 2))]
+            self.orders.insert_many([{"_id": key, "customer": 7, "state": "new", "note": "x" * 80} for key in keys])
+            paid = {"$set": {"state": "paid"}, "$inc": {"customer": 1}}
+            self.orders.bulk_write([UpdateOne({"_id": key}, paid) for key in keys])
 
 
 def rows(rounds: int) -> Sequence[Row]:

@@ -53,8 +53,9 @@ from holdfast.services.plan_restore import PlannedCollection, RestorePlan, Resto
 from holdfast.services.plan_to_point import Foreseen
 from holdfast.services.reach import Reach
 from holdfast.services.restore import RestoredCollection, RestoreOutcome
+from holdfast.services.restore_doors import BeforeReplacing, Place, RestoreTask
 from holdfast.services.restore_to_point import PointOutcome
-from holdfast.services.run_restore import BeforeReplacing, Place, RestoreTask, RestoreWorker
+from holdfast.services.run_restore import RestoreWorker
 from holdfast.services.worker_report import WorkerResult
 from holdfast.stores.memory import MemoryStore
 from tests.support.fake_cluster import START, FakeClock, FakeCluster

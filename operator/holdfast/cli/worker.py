@@ -33,12 +33,13 @@ from holdfast.services.pod_witness import PodWitness
 from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
+from holdfast.services.restore_doors import Place, RestoreTask
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
 from holdfast.services.run_prune import PruneWorker
-from holdfast.services.run_restore import Place, RestoreTask, RestoreWorker
+from holdfast.services.run_restore import RestoreWorker
 from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
@@ -227,7 +228,7 @@ def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
 
 
 class _MountedDoors:
-    """Implements :class:`holdfast.services.run_restore.Doors`, with what the kubelet has mounted."""
+    """Implements :class:`holdfast.services.restore_doors.Doors`, with what the kubelet has mounted."""
 
     def __init__(self, repository: Opener, mounts: Path, processes: Processes, stop: Event) -> None:
         self.repository, self._mounts, self._processes, self._stop = repository, mounts, processes, stop

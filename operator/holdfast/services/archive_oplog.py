@@ -18,7 +18,7 @@ from holdfast.repository.oplog_sieve import sieve_of
 from holdfast.repository.repository import Repository
 from holdfast.repository.slices import SliceName, Slices
 
-SLICE_BYTES = 4 * 1024 * 1024
+SLICE_BYTES = 3 * 1024 * 1024
 """Raw. A slice is cut here however young it is, so that memory stays small."""
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from threading import Event
 from typing import Protocol
 
@@ -79,7 +80,7 @@ class ArchiveWorker:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _archive(self) -> None:
-        find = lambda: find_policy(self._cluster, self._namespace, self._name)  # noqa: E731
+        find = partial(find_policy, self._cluster, self._namespace, self._name)
         policy = parse_policy(patiently(find, self._clock, self._wait))
         self._uid = policy.metadata.uid
         wanted = policy.spec.point_in_time

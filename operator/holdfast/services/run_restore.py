@@ -8,16 +8,14 @@ worker that is asked to stop also says in an event what state the target is in: 
 import logging
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from threading import Event
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.domain.run_end import RunEnd
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import HoldfastError, Interrupted, InvalidSpec
-from holdfast.ports import RESTORE_RUN, Clock, Cluster, Progress, Source
+from holdfast.ports import RESTORE_RUN, Clock, Cluster, Progress
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
@@ -25,10 +23,10 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun, RestoreRunStatus
 from holdfast.services.find_policy import find_policy
 from holdfast.services.find_way import Way, find_way
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest
-from holdfast.services.plan_to_point import Foreseen
+from holdfast.services.plan_restore import RestorePlan
 from holdfast.services.reach import Reach
 from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_doors import Doors, Place, PreRestore, RestoreProgress, RestoreTask
 from holdfast.services.restore_report import (
     outcome_collections,
     outcome_facts,
@@ -42,7 +40,6 @@ from holdfast.services.restore_report import (
     reached,
     restore_request,
 )
-from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.target_state import target_state
 from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
@@ -52,60 +49,6 @@ _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 UNTOUCHED = "Nothing was changed in the target."
-
-
-@dataclass(frozen=True)
-class RestoreTask:
-    """What the pod was told. ``run_uid``: a later run of the same name is another one."""
-
-    namespace: str
-    policy: str
-    job: str
-    job_uid: str
-    run: str
-    run_uid: str
-    bytes_per_second: float | None = None
-
-
-BeforeReplacing = Callable[[RestorePlan], None]
-
-
-@dataclass(frozen=True)
-class Place:
-    """The target, open: the engine over it, and the same database for reading."""
-
-    database: str
-    source: Source
-    plan: Callable[[RestoreRequest, Manifest], RestorePlan]
-    restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
-    plan_to_point: Callable[[RestoreRequest, Reach], tuple[RestorePlan, Foreseen]]
-    restore_to_point: Callable[[RestoreRequest, Reach, Foreseen, Progress], PointOutcome]
-
-
-class Doors(Protocol):
-    """Opens what a restore needs, with the Secrets that are mounted."""
-
-    def repository(self, policy: BackupPolicy) -> AbstractContextManager[Repository]: ...
-
-    def place(
-        self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str
-    ) -> AbstractContextManager[Place]:
-        """``database``: what was backed up, where the run names no other."""
-        ...
-
-
-class RestoreProgress(Progress, Protocol):
-    """Progress that can also be put into a status that is about to be written."""
-
-    def latest(self, status: RestoreRunStatus) -> RestoreRunStatus: ...
-
-
-class PreRestore(Protocol):
-    """Backs up what is about to be replaced, once for a run, and returns the id of the backup."""
-
-    def __call__(
-        self, policy: BackupPolicy, run: RestoreRun, plan: RestorePlan, source: Source, repository: Repository
-    ) -> str | None: ...
 
 
 class RestoreWorker:

@@ -1,8 +1,8 @@
 """Recovery to any second in a namespace: the archiver's own pod on a real oplog, and RestoreRuns to a moment."""
 
 import json
-import signal
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
+from holdfast.ports import ClusterTime
+from holdfast.repository.slices import SliceName, Slices
+from holdfast.wiring import now, open_mongodb_store, open_repository
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
 from tests.integration.kube.test_resources import policy
@@ -45,8 +48,11 @@ class Archive:
     def __init__(self, shop: Shop, plane: ControlPlane, folder: Path, target: Database[dict[str, Any]]) -> None:
         self._plane, self._folder = plane, folder
         self.shop, self.target, self.here = shop, target, shop.here
-        self.here.apply(policy(job={"backoffLimit": 1}, pointInTime=ARCHIVED))
+        # Else each backup of the day would take the place of the one before it.
+        kept = {"keepLast": 20}
+        self.here.apply(policy(job={"backoffLimit": 1}, pointInTime=ARCHIVED, retention=kept))
         self.pods: list[RunningPod] = []
+        self._taken: set[str] = set()
 
     def start(self) -> None:
         """The pod's process; once more where it is there already."""
@@ -64,13 +70,38 @@ class Archive:
 
     def first_backup(self) -> str:
         """The one that starts by itself; its id."""
-        name = self.here.wait(lambda: next(iter(self._first_runs()), ""), "a backup starts by itself")
+        name = self.here.wait(lambda: next(iter(self._new_runs()), ""), "a backup starts by itself")
+        self._taken.add(name)
         assert self.shop.start(name).end() == 0
         return str(self.here.wait_for_status("br", name, phase="Succeeded")["backupId"])
 
-    def _first_runs(self) -> list[str]:
+    def _new_runs(self) -> list[str]:
         items = json.loads(self.here.kubectl("get", "br", "--output=json"))["items"]
-        return [one["metadata"]["name"] for one in items if one["spec"]["reason"] == "Oplog"]
+        named = [one["metadata"]["name"] for one in items if one["spec"]["reason"] == "Oplog"]
+        return [name for name in named if name not in self._taken]
+
+    def kill(self) -> None:
+        """All that are at work."""
+        for pod in self.pods:
+            if pod.process.poll() is None:
+                pod.process.kill()
+                pod.process.communicate()
+
+    def break_chain(self, uri: str) -> None:
+        """Have the newest slice end with an entry that the oplog does not hold, as after an election took it back."""
+        database = self.shop.database
+        name = str(database.client.admin.command("hello")["setName"])
+        with closing(open_repository(open_mongodb_store(uri, database.name, origin="the test"))) as repository:
+            repository.open()
+            slices = Slices(repository, name, database.name, f"{self.here.name}/shop")
+            newest = slices.newest()
+            assert newest is not None
+            until = ClusterTime(newest.until.seconds, newest.until.increment + 1)
+            slices.write(SliceName(newest.lineage, newest.until, until), 99, (), now())
+
+    def check(self, name: str) -> str:
+        health = self.here.get("bp", "shop")["status"].get("health", {})
+        return next((str(one["status"]) for one in health.get("checks", ()) if one["name"] == name), "")
 
     def condition(self) -> tuple[str, str]:
         found = [one for one in self.here.get("bp", "shop")["status"]["conditions"] if one["type"] == "PointInTime"]
@@ -104,9 +135,7 @@ def archive(
     mongod.client.admin.command("grantRolesToUser", f"user-{shop.database.name}", roles=roles)
     archive = Archive(shop, control_plane, tmp_path / "archivers", restored)
     yield archive
-    for pod in archive.pods:
-        pod.process.send_signal(signal.SIGKILL)
-        pod.process.communicate()
+    archive.kill()
 
 
 def test_from_the_policy_to_the_second_before_a_drop(archive: Archive) -> None:
@@ -163,8 +192,7 @@ def test_archivers_that_are_killed_and_two_at_once_leave_no_gap(archive: Archive
     archive.first_backup()
     for number in range(3):
         shop.database["late"].insert_one({"_id": number})
-        for pod in archive.pods[-2:]:
-            pod.process.send_signal(signal.SIGKILL)
+        archive.kill()
         archive.start()
         archive.start()
     second = archive.wait_until_archived()
@@ -175,6 +203,37 @@ def test_archivers_that_are_killed_and_two_at_once_leave_no_gap(archive: Archive
     status = shop.restore(mode="Apply", source={**OF_SHOP, "pointInTime": second}, target=into, include=["late"])
     assert status["phase"] == "Succeeded", status["message"]
     assert archive.target["late"].count_documents({}) == 3
+
+
+def test_a_gap_is_told_closed_by_a_backup_and_never_bridged(archive: Archive, mongod: Mongod) -> None:
+    shop, here = archive.shop, archive.here
+    archive.start()
+    archive.first_backup()
+    archive.wait_until_archived()
+    archive.kill()
+    archive.break_chain(mongod.uri)
+    shop.database["late"].insert_one({"_id": 1})
+    lost = archive.second()
+    archive.start()
+    here.wait(lambda: archive.condition() == ("False", "Gap"), "the gap is told")
+    assert "no longer holds" in archive.status()["gaps"][0]["message"]
+    here.wait(lambda: archive.check("BackupIntegrity") == "Critical", "health says so")
+    archive.first_backup()
+    archive.wait_until_archived()
+    here.wait(lambda: archive.condition() == ("True", "Archiving"), "the backup has closed it")
+    here.wait(lambda: archive.check("BackupIntegrity") == "Healthy", "health says so too")
+    [gap] = archive.status()["gaps"]
+    assert gap["from"] < lost < gap["to"]
+    into = {"database": archive.target.name}
+    status = shop.restore(code=2, mode="Apply", source={**OF_SHOP, "pointInTime": lost}, target=into)
+    assert status["reason"] == "TimeNotReachable"
+    assert f"before it {gap['from']}" in status["message"]
+    assert f"after it {gap['to']}" in status["message"]
+    for name, moment, there in (("before", gap["from"], 0), ("after", gap["to"], 1)):
+        status = shop.restore(name, mode="Apply", source={**OF_SHOP, "pointInTime": moment}, target=into)
+        assert status["phase"] == "Succeeded", status["message"]
+        assert archive.target["late"].count_documents({}) == there
+        archive.target.client.drop_database(archive.target.name)
 
 
 def test_a_policy_without_it_has_no_archiver_and_one_that_loses_it_neither(archive: Archive) -> None:

@@ -1,0 +1,71 @@
+"""What the worker of a RestoreRun is told, and what it opens: every door of it to the engine and to the cluster."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.ports import Progress, Source
+from holdfast.repository.manifest import Manifest
+from holdfast.repository.repository import Repository
+from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
+from holdfast.services.plan_restore import RestorePlan, RestoreRequest
+from holdfast.services.plan_to_point import Foreseen
+from holdfast.services.reach import Reach
+from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_to_point import PointOutcome
+
+
+@dataclass(frozen=True)
+class RestoreTask:
+    """What the pod was told. ``run_uid``: a later run of the same name is another one."""
+
+    namespace: str
+    policy: str
+    job: str
+    job_uid: str
+    run: str
+    run_uid: str
+    bytes_per_second: float | None = None
+
+
+BeforeReplacing = Callable[[RestorePlan], None]
+
+
+@dataclass(frozen=True)
+class Place:
+    """The target, open: the engine over it, and the same database for reading."""
+
+    database: str
+    source: Source
+    plan: Callable[[RestoreRequest, Manifest], RestorePlan]
+    restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
+    plan_to_point: Callable[[RestoreRequest, Reach], tuple[RestorePlan, Foreseen]]
+    restore_to_point: Callable[[RestoreRequest, Reach, Foreseen, Progress], PointOutcome]
+
+
+class Doors(Protocol):
+    """Opens what a restore needs, with the Secrets that are mounted."""
+
+    def repository(self, policy: BackupPolicy) -> AbstractContextManager[Repository]: ...
+
+    def place(
+        self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str
+    ) -> AbstractContextManager[Place]:
+        """``database``: what was backed up, where the run names no other."""
+        ...
+
+
+class RestoreProgress(Progress, Protocol):
+    """Progress that can also be put into a status that is about to be written."""
+
+    def latest(self, status: RestoreRunStatus) -> RestoreRunStatus: ...
+
+
+class PreRestore(Protocol):
+    """Backs up what is about to be replaced, once for a run, and returns the id of the backup."""
+
+    def __call__(
+        self, policy: BackupPolicy, run: RestoreRun, plan: RestorePlan, source: Source, repository: Repository
+    ) -> str | None: ...
