@@ -87,7 +87,7 @@ def first_start(site: Site, operator: OperatorProcess, policies: int) -> Row:
     healthy = site.wait(operator.healthy, "the operator is healthy", 120)
     all_ready = healthy + site.wait(lambda: pause() and site.ready() >= policies, "all policies are Ready", 1200)
     created = count(site.requests(), WRITES).total()
-    detail = f"its probe answers after {healthy:.1f} s; {created} writes, {load()}"
+    detail = f"its probe answers after {healthy:.1f} s; {created} writes, {spent(operator)}; {load()}"
     return Row("an operator that finds all policies new has them all Ready after", [all_ready], 60, "s", detail=detail)
 
 
@@ -98,7 +98,7 @@ def start_again(site: Site, operator: OperatorProcess) -> Row:
     operator.start()
     healthy = site.wait(operator.healthy, "the operator is healthy", 120)
     right = healthy + site.wait(lambda: site.is_suspended(policy), "what was changed meanwhile is put right", 300)
-    detail = f"its probe answers after {healthy:.1f} s, {load()}"
+    detail = f"its probe answers after {healthy:.1f} s; {spent(operator)}; {load()}"
     return Row(
         "an operator that starts again has put right what changed meanwhile after", [right], 60, "s", detail=detail
     )
@@ -108,11 +108,11 @@ def idle(site: Site, operator: OperatorProcess) -> list[Row]:
     before, cpu = len(site.requests()), cpu_seconds(operator.pid)
     time.sleep(IDLE_SECONDS)
     requests = site.requests()[before:]
-    spent = (cpu_seconds(operator.pid) - cpu) / IDLE_SECONDS
+    share = (cpu_seconds(operator.pid) - cpu) / IDLE_SECONDS
     writes, reads = count(requests, WRITES), count(requests, READS)
     minutes = IDLE_SECONDS / 60
     detail = (
-        f"in {minutes:g} minutes; {reads.total() / minutes:.0f} reads a minute, {spent:.0%} of one processor; {load()}"
+        f"in {minutes:g} minutes; {reads.total() / minutes:.0f} reads a minute, {share:.0%} of one processor; {load()}"
     )
     say(f"idle: {dict(writes)} {dict(reads)}")
     memory = memory_mib(operator.pid)
@@ -256,6 +256,11 @@ def pause() -> bool:
     """Ask seldom: who is measured shares the API server with us."""
     time.sleep(0.5)
     return True
+
+
+def spent(operator: OperatorProcess) -> str:
+    """What of a time was its own work: the rest it waited, for others or for a processor."""
+    return f"{cpu_seconds(operator.pid):.0f} s of processor time"
 
 
 def load() -> str:

@@ -69,6 +69,9 @@ def test_a_worker_killed_half_way_is_followed_by_one_that_finishes(site: Site) -
     status = site.ended(run)
     assert status["attempts"] == 2
     assert json.loads(holdfast(site, "verify", "latest", "--read-data", "--json"))["good"]
+    told = site.kubectl("describe", "backuprun", run)
+    for part in ("WorkerDied", "exit code 137", "Attempt 2.", "is whole and verified"):
+        assert part in told
 
 
 def test_a_worker_killed_each_time_ends_its_run(site: Site) -> None:

@@ -1,5 +1,6 @@
 """A run by hand gets its Job, and every run comes to an end, whatever becomes of its Job."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -282,6 +283,36 @@ def test_a_run_at_work_is_left_alone(cluster: FakeCluster, clock: FakeClock) -> 
     clock.advance(3600)
     assert reconcile(cluster, clock) is None
     assert cluster.writes == []
+
+
+def test_a_killed_worker_is_told_until_the_next_one_begins(cluster: FakeCluster, clock: FakeClock) -> None:
+    job = started(cluster, clock)
+    killed = container(terminated={"exitCode": 137})
+    cluster.put(POD, pod_body(job, clock.now, phase="Failed", containerStatuses=killed))
+    set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", attempts=1)
+    reconcile(cluster, clock)
+    assert says(cluster) == ("Running", "WorkerDied")
+    assert ("Warning", "WorkerDied") in cluster.recorded
+
+
+def test_a_look_that_is_late_does_not_speak_of_a_dead_worker_over_its_successor(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    job = started(cluster, clock)
+    killed = container(terminated={"exitCode": 137})
+    cluster.put(POD, pod_body(job, clock.now, phase="Failed", containerStatuses=killed))
+    set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", attempts=1)
+    pods = cluster.list
+
+    def list_then_begin(kind: Kind, *where: Any) -> Sequence[KubeObject]:
+        found = pods(kind, *where)
+        if kind == POD:
+            set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", attempts=2)
+        return found
+
+    cluster.list = list_then_begin  # type: ignore[method-assign]
+    reconcile(cluster, clock)
+    assert says(cluster) == ("Running", "Running")
 
 
 def test_a_run_whose_job_nobody_ends_has_ended_two_minutes_after_its_deadline(clock: FakeClock) -> None:

@@ -44,6 +44,28 @@ def test_a_job_between_two_tries_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("pod", "reason", "said"),
     [
+        (replace(DEAD, exit_code=137), "WorkerDied", "killed from outside"),
+        (replace(DEAD, exit_code=137, terminated_reason="OOMKilled"), "OOMKilled", "512Mi"),
+        (replace(DEAD, exit_code=None, pod_reason="Evicted", pod_message="low on disk."), "Evicted", "low"),
+    ],
+)
+def test_a_worker_that_was_killed_between_two_tries_is_told(pod: PodState, reason: str, said: str) -> None:
+    waits = verdict(JOB, pod)
+    assert isinstance(waits, RunWaits)
+    assert waits.reason == reason
+    assert said in waits.message
+    assert "Another pod goes on" in waits.message
+
+
+def test_a_killed_worker_is_no_news_once_another_pod_is_there_or_none_will_come() -> None:
+    killed = replace(DEAD, exit_code=137)
+    assert verdict(JOB, killed, replace(RUNNING, name="next", created=NOW)) is None
+    assert verdict(replace(JOB, failing_since=NOW), killed) is None
+
+
+@pytest.mark.parametrize(
+    ("pod", "reason", "said"),
+    [
         (replace(POD, waiting_reason="ErrImagePull", waiting_message="not found"), "ImagePullFailed", "holdfast:1"),
         (replace(POD, waiting_reason="ImagePullBackOff"), "ImagePullFailed", "nodes may pull it"),
         (replace(POD, waiting_reason="ErrImageNeverPull"), "ImagePullFailed", "ErrImageNeverPull"),

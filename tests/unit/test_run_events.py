@@ -9,6 +9,7 @@ from holdfast.repository.repository import Repository
 from holdfast.resources.restore_run import RestoreRunStatus
 from holdfast.resources.run import BackupRunStatus
 from holdfast.services.reconcile_run import reconcile_run
+from holdfast.specs import run_status
 from holdfast.specs.run_events import backup_events, restore_events
 from tests.support.kube_objects import IMAGE, NAMESPACE, run_body
 from tests.unit.test_run_worker import FakeSource
@@ -50,6 +51,14 @@ def test_each_try_and_why_it_failed_is_told(pod: Nights) -> None:
     ]
     assert "Attempt 1 failed. The database does not answer." in pod.cluster.notes[1]
     assert pod.cluster.notes[2] == "Attempt 2."
+
+
+def test_another_try_is_told_though_nobody_saw_the_one_before_die(pod: Nights) -> None:
+    running = BackupRunStatus(phase=Phase.RUNNING, reason="Running", attempts=1)
+    again = run_status.started(running, now=pod.clock(), generation=1)
+    assert [tuple(event) for event in backup_events(running, again)] == [
+        ("Normal", "Running", "Attempt 2. The one before it ended without a word.")
+    ]
 
 
 def test_a_backup_that_is_good_in_part_ends_with_a_warning(pod: Nights) -> None:

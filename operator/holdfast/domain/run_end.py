@@ -29,7 +29,8 @@ FAILING_PATIENCE = timedelta(seconds=90)
 """More than a worker is given to stop, and so little that a run ends within two minutes of its deadline."""
 DEADLINE_EXCEEDED = "DeadlineExceeded"
 
-
+_KILLED = frozenset({137, 143})
+"""Exit codes of a process that a signal ended."""
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -86,7 +87,7 @@ class RunEnd:
 
 @dataclass(frozen=True)
 class RunWaits:
-    """The run has not ended; its pod has not started, for this reason."""
+    """The run has not ended, and nobody is at it, for this reason: its pod has not started, or was killed."""
 
     reason: str
     message: str
@@ -125,7 +126,7 @@ def judge(
         )
     waits = None if job.suspended else _waiting(job, newest_first)
     if waits is None:
-        return None
+        return _between_tries(job, newest_first)
     since, reason, message = waits
     if reason == "NotStarted" and now - since < timedelta(seconds=10):
         return None
@@ -240,10 +241,21 @@ def _failure(pod: PodState) -> tuple[str, str]:
     if pod.terminated_reason in CONFIG_REASONS or pod.terminated_reason == "ContainerCannotRun":
         return "ConfigError", f"The worker cannot be run: {pod.terminated_message or pod.terminated_reason}"
     code = "unknown" if pod.exit_code is None else str(pod.exit_code)
-    killed = " It was killed from outside." if pod.exit_code in (137, 143) else ""
+    killed = " It was killed from outside." if pod.exit_code in _KILLED else ""
     return "WorkerDied", (
         f"The worker died with exit code {code} and said nothing.{killed} See kubectl logs {pod.name}."
     )
+
+
+def _between_tries(job: JobState, pods: Sequence[PodState]) -> RunWaits | None:
+    """Of a Job that goes on trying: why its last pod ended, where its worker was killed and could not say it itself."""
+    if job.failing_since is not None or not pods or any(pod.index is not None or not pod.finished for pod in pods):
+        return None
+    last = pods[0]
+    if last.terminated_reason != OUT_OF_MEMORY and not last.pod_reason and last.exit_code not in _KILLED:
+        return None
+    reason, message = _failure(last)
+    return RunWaits(reason, f"{message} Another pod goes on, as often as spec.job.backoffLimit allows.")
 
 
 def _waiting(job: JobState, pods: Sequence[PodState]) -> tuple[datetime, str, str] | None:

@@ -176,7 +176,8 @@ def _show(cluster: Cluster, run: RestoreRun, now: datetime, waits: RunWaits) -> 
     def change(current: RestoreRun) -> RestoreRunStatus | None:
         status, phase = current.status, current.status.phase or RestorePhase.PENDING
         same = (status.phase, status.reason, status.message or "") == (phase, waits.reason, waits.message)
-        if same or current.metadata.uid != run.metadata.uid:
+        begun = status.attempts != run.status.attempts
+        if same or begun or current.metadata.uid != run.metadata.uid:
             return None
         generation = current.metadata.generation
         return restore_status.moved(

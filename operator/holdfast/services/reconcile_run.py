@@ -180,8 +180,8 @@ def _show(cluster: Cluster, run: BackupRun, now: datetime, waits: RunWaits, *, n
 
     def change(current: BackupRun) -> BackupRunStatus | None:
         status, phase = current.status, current.status.phase or Phase.PENDING
-        if new and status.phase is not None:
-            return None
+        if (new and status.phase is not None) or status.attempts != run.status.attempts:
+            return None  # Somebody has begun since.
         if (status.phase, status.reason, status.message) == (phase, waits.reason, waits.message):
             return None
         generation = current.metadata.generation

@@ -1,6 +1,7 @@
 """The events that make up the history of a run, from the steps of its status.
 
-A step is another phase, or another reason to be in it: a try that failed, a pod that cannot start. Progress is none.
+A step is another phase, or another reason to be in it: a try that failed, a pod that cannot start; or another try.
+Progress is none.
 """
 
 from typing import Literal, NamedTuple
@@ -50,8 +51,12 @@ def restore_events(before: RestoreRunStatus, after: RestoreRunStatus) -> list[Ru
 
 def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | RestoreRunStatus) -> RunEvent | None:
     phase, reason, message = after.phase, after.reason or "", after.message or ""
-    if phase is None or (phase, reason) == (before.phase, before.reason or ""):
+    if phase is None:
         return None
+    if (phase, reason) == (before.phase, before.reason or ""):
+        # Whoever was at it before was killed, and nobody was there to see it.
+        again = (after.attempts or 0) > (before.attempts or 0) > 0
+        return RunEvent("Normal", phase, f"{message} The one before it ended without a word.") if again else None
     if phase in _BAD:
         return RunEvent("Warning", phase, f"{reason}: {message}")
     if reason in ("", phase) or phase.terminal:
