@@ -23,6 +23,8 @@ from holdfast.services.needed_chunks import Damage, NeededChunks
 WORTH_A_CREW = 32 * 1024 * 1024
 """Raw bytes. Less is read before other processes have begun."""
 _AT_ONCE = 8
+_LOOKS_AT_ONCE = 32
+"""A store far away answers slowly, and to look costs us nothing."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,10 @@ def _verify(
     """Of a chunk that is good, nothing is held but its id: there may be millions."""
     needed = NeededChunks(repository, manifests)
     chunks, large = _large(iter(needed))
-    chosen = crew if crew and read_data and large else Alone(prover(repository, cpu_count() or 2))
-    tasks = (Proof(tuple(refs), read_data) for refs in _parts(chunks, _AT_ONCE))
+    alone = Alone(prover(repository, cpu_count() or 2 if read_data else _LOOKS_AT_ONCE))
+    chosen = crew if crew and read_data and large else alone
+    at_once = _AT_ONCE if read_data else 4 * _LOOKS_AT_ONCE
+    tasks = (Proof(tuple(refs), read_data) for refs in _parts(chunks, at_once))
     size = 0
     bad: dict[bytes, str] = {}
     for task, problems in chosen.work(tasks, lambda *_: None, stop or Event()):
