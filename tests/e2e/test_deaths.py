@@ -20,7 +20,14 @@ def parent_of(pid: int) -> int:
 
 
 def worker(site: Site) -> int:
-    """The process of the one worker of a site, as the node's own machine sees it."""
+    """The process of the one worker of a site."""
+    [pid] = workers(site)
+    return pid
+
+
+def workers(site: Site, *settings: str) -> list[int]:
+    """The processes of the workers of a site, with these in their environment, as the node's own machine sees them."""
+    wanted = {setting.encode() for setting in (f"HOLDFAST_NAMESPACE={site.namespace}", *settings)}
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
@@ -30,11 +37,10 @@ def worker(site: Site) -> int:
             environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if words[-3:-1] == [b"worker", b"backup"] and f"HOLDFAST_NAMESPACE={site.namespace}".encode() in environment:
+        if words[-3:-1] == [b"worker", b"backup"] and wanted <= set(environment):
             found.append(int(entry.name))
     # Its helpers have the same words and environment; only the worker itself has none of them for a parent.
-    [pid] = [one for one in found if parent_of(one) not in found]
-    return pid
+    return [one for one in found if parent_of(one) not in found]
 
 
 def running(site: Site) -> str:

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.domain.segments import MOST, SEGMENT, Stretch, pieces, stretches
+from holdfast.domain.segments import MOST, SEGMENT, Stretch, layout, pieces, stretches
 
 CHUNK = 4 * 2**20
 
@@ -14,16 +14,16 @@ def test_without_a_last_backup_a_collection_is_one_stretch() -> None:
 
 def test_a_stretch_begins_where_one_of_the_last_backup_began() -> None:
     last = [(None, 10, 100), (None, 10, 100), (b"m", 5, 50), (None, 5, 50)]
-    assert stretches(last, 30, 300) == (Stretch(None, 20, 200), Stretch(b"m", 10, 100))
+    assert stretches(layout(last), 30, 300) == (Stretch(None, 20, 200), Stretch(b"m", 10, 100))
 
 
 def test_what_was_added_is_taken_to_be_at_the_end() -> None:
-    assert stretches([(None, 10, 100), (b"m", 10, 100)], 50, 500)[-1] == Stretch(b"m", 40, 400)
+    assert stretches(layout([(None, 10, 100), (b"m", 10, 100)]), 50, 500)[-1] == Stretch(b"m", 40, 400)
 
 
 def test_a_layout_of_too_many_stretches_is_given_up() -> None:
     last = [(b"%d" % n, 1, 1) for n in range(3 * MOST)]
-    assert stretches(last, 1, 1) == (Stretch(None, 1, 1),)
+    assert stretches(layout(last), 1, 1) == (Stretch(None, 1, 1),)
 
 
 def test_a_stretch_of_about_one_segment_stays_whole() -> None:

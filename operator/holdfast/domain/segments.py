@@ -23,25 +23,29 @@ class Stretch:
     bytes: int
 
 
-def stretches(last: Iterable[tuple[bytes | None, int, int]], documents: int, size: int) -> tuple[Stretch, ...]:
-    """The layout of the last backup, given its chunks (start, documents, bytes), and about how much there is now.
+def layout(last: Iterable[tuple[bytes | None, int, int]]) -> tuple[Stretch, ...]:
+    """The layout of a backup, given its chunks (start, documents, bytes)."""
+    parts: list[Stretch] = []
+    for start, count, length in last:
+        if not parts or start is not None:
+            parts.append(Stretch(start if parts else None, count, length))
+        else:
+            final = parts[-1]
+            parts[-1] = Stretch(final.start, final.documents + count, final.bytes + length)
+    return tuple(parts)
+
+
+def stretches(last: Sequence[Stretch], documents: int, size: int) -> tuple[Stretch, ...]:
+    """The layout of the last backup, and about how much there is now.
 
     What has been added is taken to be at the end, where it is as a rule.
     """
-    layout: list[Stretch] = []
-    for start, count, length in last:
-        if not layout or start is not None:
-            layout.append(Stretch(start if layout else None, count, length))
-        else:
-            final = layout[-1]
-            layout[-1] = Stretch(final.start, final.documents + count, final.bytes + length)
-    if not layout or len(layout) > 2 * MOST:
+    if not last or len(last) > 2 * MOST:
         return (Stretch(None, documents, size),)
-    final = layout[-1]
-    grown_documents = max(0, documents - sum(part.documents for part in layout))
-    grown_bytes = max(0, size - sum(part.bytes for part in layout))
-    layout[-1] = Stretch(final.start, final.documents + grown_documents, final.bytes + grown_bytes)
-    return tuple(layout)
+    final = last[-1]
+    grown_documents = max(0, documents - sum(part.documents for part in last))
+    grown_bytes = max(0, size - sum(part.bytes for part in last))
+    return *last[:-1], Stretch(final.start, final.documents + grown_documents, final.bytes + grown_bytes)
 
 
 def pieces(stretch: Stretch, whole: int) -> Sequence[int]:

@@ -10,6 +10,7 @@ from bson.binary import UUID_SUBTYPE, Binary
 from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
+from pymongo import timeout
 from pymongo.errors import OperationFailure
 
 from holdfast.errors import CatalogueChanged, NotAuthorized, SourceUnavailable
@@ -27,6 +28,9 @@ _WINDOW = "minSnapshotHistoryWindowInSeconds"
 _BY_ID = {"_id": 1}
 _GREATEST_KEY = encode({"_id": MaxKey()})
 _LONGEST_KEY = 1024
+_COUNT_SECONDS = 300
+_COUNTED_A_SECOND = 100_000
+"""Documents. A server counts ten times as many, if it has nothing else to do."""
 
 
 class MongoSource:
@@ -95,7 +99,13 @@ class MongoSource:
         } | _read_concern(at)
         if self.can_divide(collection):
             command["hint"] = _BY_ID  # counts keys: half the work of counting documents
-        with self._translated(f"Counting {collection.name!r}"), self._client.start_session() as session:
+        # It says nothing until it has counted all, which takes longer than the time-out of other commands may be.
+        seconds = _COUNT_SECONDS + self.estimate(collection).documents / _COUNTED_A_SECOND
+        with (
+            self._translated(f"Counting {collection.name!r}"),
+            timeout(seconds),
+            self._client.start_session() as session,
+        ):
             reply = self._command(command, session=session)
         batch = reply["cursor"]["firstBatch"]
         return int(batch[0]["count"]) if batch else 0

@@ -44,16 +44,33 @@ def document_hash(data: bytes) -> tuple[int, int]:
     return total % HASH_MODULUS, count
 
 
+class ListCutter:
+    """Cuts the lists while their chunks come: of a huge collection, no more than one list is held."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, ref: ChunkRef) -> bytes | None:
+        """Take the next chunk. The text of a list, if it ends one."""
+        self._lines.append(json.dumps(entry_of(ref), separators=(",", ":")))
+        if len(self._lines) >= _LIST_MAXIMUM or (len(self._lines) >= _LIST_MINIMUM and ref.id[0] == 0):
+            return self.finish()
+        return None
+
+    def finish(self) -> bytes | None:
+        """The text of the last list, if there is anything left."""
+        lines, self._lines = self._lines, []
+        return _text(lines) if lines else None
+
+
 def write_lists(refs: Iterable[ChunkRef]) -> Iterator[bytes]:
     """The text of the lists that hold ``refs``, in order."""
-    lines: list[str] = []
+    cutter = ListCutter()
     for ref in refs:
-        lines.append(json.dumps(entry_of(ref), separators=(",", ":")))
-        if len(lines) >= _LIST_MAXIMUM or (len(lines) >= _LIST_MINIMUM and ref.id[0] == 0):
-            yield _text(lines)
-            lines = []
-    if lines:
-        yield _text(lines)
+        if text := cutter.add(ref):
+            yield text
+    if text := cutter.finish():
+        yield text
 
 
 def read_list(data: bytes) -> Iterator[ChunkRef]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from holdfast.repository.chunks import HASH_MODULUS, ChunkRef, write_lists
+from holdfast.repository.chunks import HASH_MODULUS, ListCutter
 from holdfast.repository.repository import Repository
 from holdfast.repository.segment_writer import WrittenSegment
 
@@ -26,28 +26,34 @@ class CollectionWriter:
     def __init__(self, repository: Repository, *, namespace: str, counted: set[bytes]) -> None:
         """``counted``: ids whose stored bytes this backup has counted already; added to."""
         self._repository, self._namespace, self._counted = repository, namespace, counted
-        self._refs: list[ChunkRef] = []
-        self._stored_bytes = self._new_bytes = 0
+        self._cutter = ListCutter()
+        self._lists: list[bytes] = []
+        self._documents = self._logical_bytes = self._stored_bytes = self._new_bytes = 0
+        self._document_hash = self._chunks = 0
 
     def take(self, segment: WrittenSegment, start: bytes | None = None) -> None:
         """Append a segment. ``start``: where it begins (see ``ChunkRef.start``); None for the first one."""
         for chunk in segment:
-            self._refs.append(replace(chunk.ref, start=start))
-            self._count(chunk.ref.id, chunk.ref.stored_bytes, chunk.new_bytes)
+            ref = chunk.ref
+            self._documents += ref.documents
+            self._logical_bytes += ref.logical_bytes
+            self._document_hash += ref.document_hash
+            self._chunks += 1
+            self._count(ref.id, ref.stored_bytes, chunk.new_bytes)
+            self._store_list(self._cutter.add(replace(ref, start=start)))
             start = None
 
     def finish(self) -> WrittenCollection:
-        """Store the lists of chunks."""
-        refs = self._refs
-        lists = tuple(self._store_list(text) for text in write_lists(refs))
+        """Store the last list of chunks. The others are there already."""
+        self._store_list(self._cutter.finish())
         return WrittenCollection(
-            documents=sum(ref.documents for ref in refs),
-            logical_bytes=sum(ref.logical_bytes for ref in refs),
+            documents=self._documents,
+            logical_bytes=self._logical_bytes,
             stored_bytes=self._stored_bytes,
             new_bytes=self._new_bytes,
-            document_hash=sum(ref.document_hash for ref in refs) % HASH_MODULUS,
-            chunks=len(refs),
-            chunk_lists=lists,
+            document_hash=self._document_hash % HASH_MODULUS,
+            chunks=self._chunks,
+            chunk_lists=tuple(self._lists),
         )
 
     def _count(self, chunk_id: bytes, stored_bytes: int, new_bytes: int) -> None:
@@ -56,7 +62,9 @@ class CollectionWriter:
             self._stored_bytes += stored_bytes
         self._new_bytes += new_bytes
 
-    def _store_list(self, text: bytes) -> bytes:
+    def _store_list(self, text: bytes | None) -> None:
+        if text is None:
+            return
         list_id = self._repository.identity(text)
         self._count(list_id, *self._repository.put_chunk(list_id, text, namespace=self._namespace, documents=0))
-        return list_id
+        self._lists.append(list_id)

@@ -34,12 +34,10 @@ def sweep(repository: Repository, lock: Lock, now: datetime) -> Sweep:
     """Given an exclusive lock, remove unreferenced chunks. DamagedBackup, and nothing removed, if a manifest or a list
     of chunks cannot be read: what it needs is not known then. Raises StoreUnavailable; may be run again at any time.
     """
-    needed = set(_needed(repository, now))
+    needed = _needed(repository, now)
     store = repository.store
     removed = freed = 0
-    for key in _keys(repository):
-        if bytes.fromhex(key.rsplit("/", 1)[1]) in needed:
-            continue
+    for key in [key for key, chunk_id in _chunks_there(repository) if chunk_id not in needed]:
         if removed % _CHECK_EVERY == 0:
             lock.check()
         freed += store.size(key) or 0
@@ -49,16 +47,17 @@ def sweep(repository: Repository, lock: Lock, now: datetime) -> Sweep:
     return Sweep(len(needed), removed, freed)
 
 
-def _keys(repository: Repository) -> Iterator[str]:
-    for key in list(repository.store.keys(CHUNKS)):
+def _chunks_there(repository: Repository) -> Iterator[tuple[str, bytes]]:
+    """Their keys and ids, one by one: of a large repository there are millions."""
+    for key in repository.store.keys(CHUNKS):
         with suppress(ValueError):  # not one of ours
-            bytes.fromhex(key.rsplit("/", 1)[1])
-            yield key
+            yield key, bytes.fromhex(key.rsplit("/", 1)[1])
 
 
-def _needed(repository: Repository, now: datetime) -> Iterator[bytes]:
+def _needed(repository: Repository, now: datetime) -> set[bytes]:
     # In this order: what goes while we look is by then in an announcement, and that in a manifest.
-    yield from chunks_of_shared_work(repository, now)
+    needed = set(chunks_of_shared_work(repository, now))
+    read: set[str] = set()
     for prefix in (PENDING, MANIFESTS):
         for key in list(repository.store.keys(prefix)):
             manifest = repository.read_manifest(key)
@@ -67,7 +66,16 @@ def _needed(repository: Repository, now: datetime) -> Iterator[bytes]:
             if prefix == PENDING and _settled(repository, manifest, now):
                 repository.store.delete(key)
                 continue
-            yield from _chunks(repository, manifest, required=prefix == MANIFESTS)
+            for list_id in _lists(manifest):
+                needed.add(bytes.fromhex(list_id))
+                if list_id not in read:  # most lists are those of the backup before
+                    try:
+                        needed.update(ref.id for ref in repository.refs_in((list_id,)))
+                        read.add(list_id)
+                    except DamagedBackup:
+                        if prefix == MANIFESTS:
+                            raise
+    return needed
 
 
 def _settled(repository: Repository, manifest: Manifest, now: datetime) -> bool:
@@ -75,11 +83,5 @@ def _settled(repository: Repository, manifest: Manifest, now: datetime) -> bool:
     return repository.find(manifest.backup_id) is not None or now - manifest.completion_time > PENDING_AGE
 
 
-def _chunks(repository: Repository, manifest: Manifest, *, required: bool) -> Iterator[bytes]:
-    for collection in manifest.collections:
-        yield from (bytes.fromhex(list_id) for list_id in collection.chunk_lists)
-        try:
-            yield from (ref.id for ref in repository.chunk_refs(collection))
-        except DamagedBackup:
-            if required:
-                raise
+def _lists(manifest: Manifest) -> Iterator[str]:
+    return (list_id for collection in manifest.collections for list_id in collection.chunk_lists)

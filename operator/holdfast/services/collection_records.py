@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from holdfast.domain.consistency import Consistency, ConsistencyLevel
+from holdfast.domain.segments import Stretch
 from holdfast.errors import (
     CatalogueChanged,
     CollectionFailed,
@@ -14,11 +15,11 @@ from holdfast.errors import (
     StoreFull,
 )
 from holdfast.ports import ClusterTime, CollectionInfo, Progress, Source
-from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import WrittenCollection
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.portability import notes_on
 from holdfast.repository.repository import Repository
+from holdfast.services.divide import divided
 
 
 def begun(
@@ -96,12 +97,12 @@ def check_count(written: int, counted: int) -> None:
 
 def known_of(
     repository: Repository, previous: Manifest | None, name: str, progress: Progress
-) -> tuple[tuple[str, ...], tuple[ChunkRef, ...]]:
-    """The lists of this collection's last backup, and what they name; none where they are damaged."""
+) -> tuple[tuple[str, ...], tuple[Stretch, ...]]:
+    """The lists of this collection's last backup, and how it was divided; none where they are damaged."""
     for collection in previous.collections if previous else ():
         if collection.name == name:
             try:
-                return collection.chunk_lists, tuple(repository.chunk_refs(collection))
+                return collection.chunk_lists, divided(repository.chunk_refs(collection))
             except DamagedBackup as error:
                 progress.warn(f"The last backup of collection {name!r} is damaged: {error}")
     return (), ()

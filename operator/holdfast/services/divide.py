@@ -1,22 +1,27 @@
 """Divide a collection into ranges of keys, so that several readers can work on it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from holdfast.domain.segments import pieces, stretches
+from holdfast.domain.segments import Stretch, layout, pieces, stretches
 from holdfast.ports import ClusterTime, CollectionInfo, Estimate, KeyRange, Source, Target
 from holdfast.repository.chunks import ChunkRef
+
+
+def divided(chunks: Iterable[ChunkRef]) -> tuple[Stretch, ...]:
+    """How a backup was divided, given its chunks, one by one: of a huge collection there are millions."""
+    return layout((ref.start, ref.documents, ref.logical_bytes) for ref in chunks)
 
 
 def divide(
     source: Source | Target,
     collection: CollectionInfo,
     at: ClusterTime | None,
-    last: Iterable[ChunkRef],
+    last: Sequence[Stretch],
     estimate: Estimate,
     *,
     further: bool,
 ) -> Iterator[KeyRange]:
-    """Given the chunks of its last backup and an estimate of its size, ranges that together are the collection.
+    """Given how its last backup was divided and an estimate of its size, ranges that together are the collection.
 
     In order, each as soon as its end is known. Without ``further``, it is divided only where the last backup has done
     so. Raises what the source raises.
@@ -33,15 +38,13 @@ def _bounds(
     source: Source | Target,
     collection: CollectionInfo,
     at: ClusterTime | None,
-    last: Iterable[ChunkRef],
+    last: Sequence[Stretch],
     estimate: Estimate,
     *,
     further: bool,
 ) -> Iterator[bytes]:
-    layout = stretches(
-        ((ref.start, ref.documents, ref.logical_bytes) for ref in last), estimate.documents, estimate.logical_bytes
-    )
-    for stretch, upper in zip(layout, [*(part.start for part in layout[1:]), None], strict=True):
+    parts = stretches(last, estimate.documents, estimate.logical_bytes)
+    for stretch, upper in zip(parts, [*(part.start for part in parts[1:]), None], strict=True):
         if stretch.start is not None:
             yield stretch.start
         start = stretch.start

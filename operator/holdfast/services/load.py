@@ -6,6 +6,7 @@ expires before it was compared.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from itertools import islice
 from threading import Event
 from time import monotonic
 
@@ -16,7 +17,7 @@ from holdfast.repository.documents import elements, unordered
 from holdfast.repository.manifest import CollectionRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Alone
-from holdfast.services.divide import divide
+from holdfast.services.divide import divide, divided
 from holdfast.services.restore_work import Insertion, Reading, RestoreCrew, RestoreTask, Sum, worker
 
 WORTH_A_CREW = 32 * 1024 * 1024
@@ -81,12 +82,14 @@ class Loader:
     ) -> list[Future[None]]:
         records = {c.name: c for c in stored}
         missing = {c.name: c.chunks for c in stored}
-        steps: dict[RestoreTask, Sum] = {}
+        steps: dict[RestoreTask, Sum] = {}  # of what is under way; there may be a million tasks
+        done_documents = done_bytes = 0
         total_documents, total_bytes = sum(c.documents for c in stored), sum(c.logical_bytes for c in stored)
 
         def advanced(task: RestoreTask, step: Sum) -> None:
             steps[task] = step
-            documents, size = sum(s.documents for s in steps.values()), sum(s.bytes for s in steps.values())
+            documents = done_documents + sum(s.documents for s in steps.values())
+            size = done_bytes + sum(s.bytes for s in steps.values())
             title = titles[task.collection.name]
             self._progress.advance(Advance(title, documents, size, 0, total_documents, total_bytes))
 
@@ -95,6 +98,8 @@ class Loader:
         for task, result in self._crew.work(tasks, advanced, self._stop):
             if isinstance(result, HoldfastError):
                 raise result
+            steps.pop(task, None)
+            done_documents, done_bytes = done_documents + result.documents, done_bytes + result.bytes
             self._check()
             if isinstance(task, Insertion):
                 name = task.collection.name
@@ -123,11 +128,10 @@ class Loader:
                 yield f"Collection {title!r} has other documents than the backup."
 
     def _insertions(self, collection: CollectionRecord) -> Iterator[Insertion]:
-        refs = list(self._repository.chunk_refs(collection))
+        refs = self._repository.chunk_refs(collection)
         # The order of a capped collection is part of it.
-        step = len(refs) if collection.capped else _CHUNKS_AT_ONCE
-        for first in range(0, len(refs), step or 1):
-            part = refs[first : first + step]
+        step = None if collection.capped else _CHUNKS_AT_ONCE
+        while part := list(islice(refs, step)):
             yield Insertion(collection.info, tuple(ref.id for ref in part), sum(ref.documents for ref in part))
 
     def _readings(
@@ -136,7 +140,7 @@ class Loader:
         for collection in stored:
             if info := catalogue.get(collection.name):
                 estimate = Estimate(collection.documents, collection.logical_bytes)
-                last = self._repository.chunk_refs(collection)
+                last = divided(self._repository.chunk_refs(collection))
                 for keys in divide(self._target, info, None, last, estimate, further=self._crew.size > 1):
                     yield Reading(info, keys)
 

@@ -78,14 +78,14 @@ class _Planner:
 
     def plan(self, view: View, collection: CollectionInfo, estimate: Estimate) -> PlannedCollection:
         record, at = begun(self._source, collection, view.at, self._request.consistency)
-        lists, chunks = known_of(self._repository, self._previous, collection.name, self._progress)
+        lists, last = known_of(self._repository, self._previous, collection.name, self._progress)
         starts: list[bytes] = []
         segments = 0 if collection.type == "view" or collection.problem else 1
         try:
             if collection.problem:
                 raise CollectionFailed(collection.problem)
             if segments:
-                ranges = divide(self._source, collection, at, chunks, estimate, further=self._further)
+                ranges = divide(self._source, collection, at, last, estimate, further=self._further)
                 starts = [keys.lower for keys in ranges if keys.lower is not None]
                 segments += len(starts)
         except HoldfastError as error:

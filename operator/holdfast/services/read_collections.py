@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.segments import Stretch
 from holdfast.errors import CollectionFailed, HoldfastError
 from holdfast.ports import Advance, ClusterTime, CollectionInfo, Estimate, KeyRange, Progress, Source
-from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
@@ -27,19 +27,28 @@ class _Reading:
     collection: CollectionInfo
     record: CollectionRecord
     at: ClusterTime | None
+    writer: CollectionWriter
     last_lists: tuple[str, ...] = ()
-    last_chunks: tuple[ChunkRef, ...] = ()
+    last: tuple[Stretch, ...] = ()
     ranges: dict[int, KeyRange] = field(default_factory=dict)
-    """Its segments, in order, by their numbers."""
+    """Its segments that are not in the writer, in order, by their numbers."""
     divided: bool = False
     """Whether all of its segments are known."""
     written: dict[int, WrittenSegment] = field(default_factory=dict)
+    """Those that are read, and wait for one before them."""
     count: Future[int] | None = None
     """The server's own count at the cluster time."""
 
     @property
     def complete(self) -> bool:
-        return not self.record.error and self.divided and len(self.written) == len(self.ranges)
+        return not self.record.error and self.divided and not self.ranges
+
+    def take(self) -> None:
+        """Give the writer what is its turn: what is read of a huge collection is not held until all of it is."""
+        for number in list(self.ranges):
+            if number not in self.written:
+                break
+            self.writer.take(self.written.pop(number), self.ranges.pop(number).lower)
 
 
 class CollectionsReader:
@@ -78,13 +87,7 @@ class CollectionsReader:
         self._counter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="count")
         try:
             for segment, written in self._crew.work(self._segments(readings, by_number), self._advanced, self._stop):
-                reading = by_number[segment.number]
-                if isinstance(written, HoldfastError):
-                    self._fail(reading, written)
-                else:
-                    reading.written[segment.number] = written
-                if reading.complete:
-                    self._finish(reading)
+                self._take(by_number[segment.number], segment.number, written)
         finally:
             self._counter.shutdown(wait=False, cancel_futures=True)
         return [reading.record for reading in readings]
@@ -96,12 +99,13 @@ class CollectionsReader:
 
     def _reading(self, collection: CollectionInfo, at: ClusterTime | None) -> _Reading:
         """A collection with the record that it begins with."""
-        reading = _Reading(collection, *begun(self._source, collection, at, self._consistency))
+        record, at = begun(self._source, collection, at, self._consistency)
+        namespace = f"{self._source.database}.{collection.name}"
+        writer = CollectionWriter(self._repository, namespace=namespace, counted=self._counted)
+        reading = _Reading(collection, record, at, writer)
         if collection.problem:
             self._fail(reading, CollectionFailed(collection.problem))
-        reading.last_lists, reading.last_chunks = known_of(
-            self._repository, self._previous, collection.name, self._progress
-        )
+        reading.last_lists, reading.last = known_of(self._repository, self._previous, collection.name, self._progress)
         return reading
 
     def _segments(self, readings: Sequence[_Reading], by_number: dict[int, _Reading]) -> Iterator[Segment]:
@@ -131,23 +135,24 @@ class CollectionsReader:
 
     def _ranges(self, reading: _Reading) -> Iterator[KeyRange]:
         estimate = self._estimates[reading.collection.name]
-        return divide(
-            self._source, reading.collection, reading.at, reading.last_chunks, estimate, further=self._further
-        )
+        return divide(self._source, reading.collection, reading.at, reading.last, estimate, further=self._further)
 
-    def _finish(self, reading: _Reading) -> None:
-        writer = CollectionWriter(
-            self._repository, namespace=f"{self._source.database}.{reading.collection.name}", counted=self._counted
-        )
-        for number, keys in reading.ranges.items():
-            writer.take(reading.written.pop(number), keys.lower)
+    def _take(self, reading: _Reading, number: int, written: WrittenSegment | HoldfastError) -> None:
         try:
-            written = writer.finish()
-            if reading.count:
-                check_count(written.documents, reading.count.result())
+            if isinstance(written, HoldfastError):
+                raise written
+            if not reading.record.error:
+                reading.written[number] = written
+                reading.take()
+            if reading.complete:
+                self._finish(reading)
         except HoldfastError as error:
             self._fail(reading, error)
-            return
+
+    def _finish(self, reading: _Reading) -> None:
+        written = reading.writer.finish()
+        if reading.count:
+            check_count(written.documents, reading.count.result())
         self._finished.append(reading.record.name)
         reading.record = filled(reading.record, written)
 

@@ -6,22 +6,25 @@ A chunk that several backups share is looked at once; a problem with it names al
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from os import cpu_count
 from threading import Event
 
 from holdfast.errors import DamagedBackup, HoldfastError, Interrupted
-from holdfast.repository.chunks import HASH_MODULUS, ChunkRef
+from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.documents import split
-from holdfast.repository.manifest import CollectionRecord, Manifest
+from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Advanced, Alone, Crew, Work
+from holdfast.services.needed_chunks import Damage, NeededChunks
 
 WORTH_A_CREW = 32 * 1024 * 1024
 """Raw bytes. Less is read before other processes have begun."""
 _AT_ONCE = 8
+_LOOKS_AT_ONCE = 32
+"""A store far away answers slowly, and to look costs us nothing."""
 
 
 @dataclass(frozen=True)
@@ -35,17 +38,6 @@ class Proof:
 Problems = tuple[str | None, ...]
 """What is wrong with each chunk, if anything."""
 VerifyCrew = Crew[Proof, None, Problems]
-
-
-@dataclass(frozen=True)
-class Damage:
-    """What is wrong, and which backups cannot be restored in full because of it."""
-
-    problem: str
-    backups: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.problem
 
 
 @dataclass(frozen=True)
@@ -66,15 +58,6 @@ class VerifyReport:
         return tuple(damage.problem for damage in self.damage)
 
 
-@dataclass
-class _Chunk:
-    """A chunk that is needed: as which collection knows it, and by which backups."""
-
-    ref: ChunkRef
-    collection: str
-    backups: list[str] = field(default_factory=list)
-
-
 def verify(
     repository: Repository,
     manifest: Manifest,
@@ -91,9 +74,7 @@ def verify(
     hashes are those of the manifest. ``read_data``: each chunk is read, proven by its id, parsed and counted.
     Raises StoreUnavailable, and Interrupted when ``stop`` is set; damage is reported, not raised.
     """
-    damage: list[Damage] = []
-    needed = _needed(repository, [manifest], damage)
-    return _report(repository, 1, needed, damage, crew, read_data=read_data, stop=stop)
+    return _verify(repository, [manifest], [], crew, read_data=read_data, stop=stop)
 
 
 def verify_all(
@@ -108,66 +89,54 @@ def verify_all(
                 manifests.append(manifest)
         except DamagedBackup as error:
             damage.append(Damage(str(error), (backup_id,)))
-    needed = _needed(repository, manifests, damage)
-    return _report(repository, len(manifests), needed, damage, crew, read_data=read_data, stop=stop)
+    return _verify(repository, manifests, damage, crew, read_data=read_data, stop=stop)
 
 
 def verify_these(repository: Repository, manifests: Sequence[Manifest], *, stop: Event | None = None) -> VerifyReport:
     """The structure of these backups."""
-    damage: list[Damage] = []
-    needed = _needed(repository, manifests, damage)
-    return _report(repository, len(manifests), needed, damage, None, read_data=False, stop=stop)
+    return _verify(repository, manifests, [], None, read_data=False, stop=stop)
 
 
-def _needed(repository: Repository, manifests: Sequence[Manifest], damage: list[Damage]) -> dict[bytes, _Chunk]:
-    """Each chunk once. Lists that cannot be read, and sums that do not add up, go to ``damage``."""
-    needed: dict[bytes, _Chunk] = {}
-    lists: dict[tuple[str, ...], list[ChunkRef]] = {}
-    for manifest in manifests:
-        for collection in manifest.collections:
-            if collection.error:
-                continue
-            try:
-                # Backups share lists as they share chunks.
-                if collection.chunk_lists not in lists:
-                    lists[collection.chunk_lists] = list(repository.chunk_refs(collection))
-                refs = lists[collection.chunk_lists]
-            except DamagedBackup as error:
-                damage.append(Damage(f"Collection {collection.name!r}: {error}", (manifest.backup_id,)))
-                continue
-            damage += (
-                Damage(f"Collection {collection.name!r}: {problem}", (manifest.backup_id,))
-                for problem in _sums(collection, refs)
-            )
-            for ref in refs:
-                chunk = needed.setdefault(ref.id, _Chunk(ref, collection.name))
-                if chunk.backups[-1:] != [manifest.backup_id]:
-                    chunk.backups.append(manifest.backup_id)
-    return needed
-
-
-def _report(
+def _verify(
     repository: Repository,
-    backups: int,
-    needed: dict[bytes, _Chunk],
+    manifests: Sequence[Manifest],
     damage: list[Damage],
     crew: VerifyCrew | None,
     *,
     read_data: bool,
     stop: Event | None,
 ) -> VerifyReport:
-    size = sum(chunk.ref.logical_bytes for chunk in needed.values())
-    alone = Alone(prover(repository, cpu_count() or 2))
-    tasks = (Proof(tuple(refs), read_data) for refs in _parts((chunk.ref for chunk in needed.values()), _AT_ONCE))
-    chosen = crew if crew and read_data and size >= WORTH_A_CREW else alone
+    """Of a chunk that is good, nothing is held but its id: there may be millions."""
+    needed = NeededChunks(repository, manifests)
+    chunks, large = _large(iter(needed))
+    alone = Alone(prover(repository, cpu_count() or 2 if read_data else _LOOKS_AT_ONCE))
+    chosen = crew if crew and read_data and large else alone
+    at_once = _AT_ONCE if read_data else 4 * _LOOKS_AT_ONCE
+    tasks = (Proof(tuple(refs), read_data) for refs in _parts(chunks, at_once))
+    size = 0
+    bad: dict[bytes, str] = {}
     for task, problems in chosen.work(tasks, lambda *_: None, stop or Event()):
         if isinstance(problems, HoldfastError):
             raise problems
-        for ref, problem in zip(task.refs, problems, strict=True):
-            if problem:
-                chunk = needed[ref.id]
-                damage.append(Damage(f"Collection {chunk.collection!r}: {problem}", tuple(chunk.backups)))
-    return VerifyReport(backups, len(needed), size if read_data else 0, tuple(damage))
+        size += sum(ref.logical_bytes for ref in task.refs)
+        bad |= {ref.id: problem for ref, problem in zip(task.refs, problems, strict=True) if problem}
+    damage += needed.damage
+    damage += (
+        Damage(f"Collection {collection!r}: {bad[chunk_id]}", backups)
+        for chunk_id, collection, backups in needed.users(bad)
+    )
+    return VerifyReport(len(manifests), needed.count, size if read_data else 0, tuple(damage))
+
+
+def _large(chunks: Iterator[ChunkRef]) -> tuple[Iterator[ChunkRef], bool]:
+    """The same chunks, and whether they are worth a crew."""
+    first, size = [], 0
+    for ref in chunks:
+        first.append(ref)
+        size += ref.logical_bytes
+        if size >= WORTH_A_CREW:
+            return chain(first, chunks), True
+    return iter(first), False
 
 
 @contextmanager
@@ -201,15 +170,6 @@ def _parts(refs: Iterable[ChunkRef], size: int) -> Iterator[list[ChunkRef]]:
     iterator = iter(refs)
     while part := list(islice(iterator, size)):
         yield part
-
-
-def _sums(collection: CollectionRecord, refs: list[ChunkRef]) -> Iterator[str]:
-    if (documents := sum(ref.documents for ref in refs)) != collection.documents:
-        yield f"its chunks hold {documents} documents, the manifest says {collection.documents}."
-    if (size := sum(ref.logical_bytes for ref in refs)) != collection.logical_bytes:
-        yield f"its chunks hold {size} bytes, the manifest says {collection.logical_bytes}."
-    if f"{sum(ref.document_hash for ref in refs) % HASH_MODULUS:064x}" != collection.document_hash:
-        yield "the hash of its documents is not that of the manifest."
 
 
 def _look(repository: Repository, ref: ChunkRef) -> str | None:

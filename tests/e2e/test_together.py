@@ -1,0 +1,68 @@
+"""A real Indexed Job: two pods take one backup, one of them is killed, and what they made comes back exactly."""
+
+import os
+import signal
+from time import monotonic, sleep
+
+from bson import encode
+from bson.raw_bson import RawBSONDocument
+
+from tests.e2e.site import HELD_COLLECTION, Site
+from tests.e2e.test_backups import holdfast
+from tests.e2e.test_deaths import workers
+from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
+
+DOCUMENTS = 60_000
+"""Of about a KiB: a part for each of the pods."""
+PATIENCE = 120.0
+
+
+def fill(site: Site) -> None:
+    site.fill()
+    text = "word " * 200
+    held = site.mongod.client[site.database][HELD_COLLECTION]
+    for first in range(0, DOCUMENTS, 10_000):
+        numbers = range(first, first + 10_000)
+        held.insert_many([RawBSONDocument(encode({"_id": n, "note": f"{n} {text}"})) for n in numbers])
+
+
+def both_at_work(site: Site) -> None:
+    """Wait until the pods of both indexes have a part that they read."""
+    deadline = monotonic() + PATIENCE
+    plans = {"_id": {"$regex": "^shared/.*/plans/"}}
+    locks = {"_id": {"$regex": "^locks/shared/"}}
+    objects = site.mongod.client[site.database]["backupmetadatas"]
+    while not objects.count_documents(plans) or objects.count_documents(locks) < 2:
+        assert monotonic() < deadline, "both pods were to hold the repository"
+        sleep(0.2)
+
+
+def test_a_pod_of_two_is_killed_and_the_backup_comes_back_exactly(site: Site) -> None:
+    fill(site)
+    then = f"{site.database}_then"
+    site.secret(site.uri(*({"role": "readWrite", "db": name} for name in (site.database, then)),
+                         *({"role": "dbAdmin", "db": name} for name in (site.database, then))))  # fmt: skip
+    site.policy(job={"parallelism": 2, "backoffLimit": 2})
+    site.kubectl.wait("backuppolicy/timetrack", "condition=Ready")
+    database = site.mongod.client[site.database]
+    content = snapshot_of(database, skip=OWN_COLLECTIONS)
+
+    site.hold()
+    run = site.start()
+    site.held()
+    both_at_work(site)
+    [victim] = workers(site, "JOB_COMPLETION_INDEX=1")
+    os.kill(victim, signal.SIGKILL)
+    site.kubectl.wait(f"job/{run}", "jsonpath={.status.failed}=1", 120)
+    site.release()
+    status = site.ended(run, seconds=240)
+    assert status["consistency"]["level"] == "Snapshot"
+
+    job = site.kubectl.get(f"job/{run}")
+    assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 2)
+    site.kubectl.wait(f"job/{run}", "condition=Complete", 120)
+    assert '"good": true' in holdfast(site, "verify", "latest", "--read-data", "--json")
+    site.restore("back", target={"database": then}, mode="Apply")
+    assert differences(content, snapshot_of(site.mongod.client[then], skip=OWN_COLLECTIONS)) == []
+    site.mongod.client.drop_database(then)
+    assert site.password not in site.everything_said()
