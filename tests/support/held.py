@@ -1,4 +1,7 @@
-"""Holding whoever reads a collection, where a test wants a backup to be half-way. The server takes test commands."""
+"""Holding whoever reads or fills a collection, where a test wants a worker to be half-way.
+
+The server takes test commands.
+"""
 
 from time import monotonic
 from typing import Any
@@ -6,32 +9,34 @@ from typing import Any
 from pymongo import MongoClient
 
 HELD_SECONDS = 90
+READS, INSERTS = "find", "insert"
+_FAIL_POINTS = {READS: "waitInFindBeforeMakingBatch", INSERTS: "hangDuringBatchInsert"}
 
 
-def hold(client: MongoClient[dict[str, Any]], namespace: str) -> None:
-    """Every reader of this collection waits, until ``release``."""
-    _failpoint(client, namespace, "alwaysOn")
+def hold(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> None:
+    """Whoever reads, or fills, this collection waits, until ``release``."""
+    _failpoint(client, namespace, whom, "alwaysOn")
 
 
-def release(client: MongoClient[dict[str, Any]], namespace: str) -> None:
-    _failpoint(client, namespace, "off")
+def release(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> None:
+    _failpoint(client, namespace, whom, "off")
 
 
-def is_held(client: MongoClient[dict[str, Any]], namespace: str) -> bool:
-    """Whether somebody waits: the server shows the read of the collection."""
+def is_held(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> bool:
+    """Whether somebody waits: the server shows what is done with the collection."""
     pipeline: list[dict[str, Any]] = [
         {"$currentOp": {"allUsers": True}},
-        {"$match": {"ns": namespace, "command.find": namespace.partition(".")[2]}},
+        {"$match": {"ns": namespace, f"command.{whom}": namespace.partition(".")[2]}},
     ]
     return bool(list(client.admin.aggregate(pipeline)))
 
 
-def await_held(client: MongoClient[dict[str, Any]], namespace: str) -> None:
+def await_held(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> None:
     deadline = monotonic() + HELD_SECONDS
-    while not is_held(client, namespace):
-        assert monotonic() < deadline, "no worker began to read"
+    while not is_held(client, namespace, whom):
+        assert monotonic() < deadline, "no worker came so far"
 
 
-def _failpoint(client: MongoClient[dict[str, Any]], namespace: str, mode: str) -> None:
+def _failpoint(client: MongoClient[dict[str, Any]], namespace: str, whom: str, mode: str) -> None:
     data = {"nss": namespace, "shouldCheckForInterrupt": True}
-    client.admin.command({"configureFailPoint": "waitInFindBeforeMakingBatch", "mode": mode, "data": data})
+    client.admin.command({"configureFailPoint": _FAIL_POINTS[whom], "mode": mode, "data": data})

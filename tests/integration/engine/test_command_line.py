@@ -162,7 +162,9 @@ def test_the_json_file_is_named_for_the_database_and_the_day(
     assert [path.name for path in tmp_path.iterdir()] == [f"{filled.name}-backup-{day}.json"]
 
 
-def test_a_partial_backup_is_exported_with_exit_code_3(mongod: Mongod, filled: Db, tmp_path: Path) -> None:
+@pytest.fixture
+def partly(mongod: Mongod, filled: Db, tmp_path: Path) -> tuple[Command, tuple[str, str]]:
+    """A repository with a backup by a user who may read one collection alone: all others failed."""
     name = f"partly-{filled.name}"
     privileges = [
         {"resource": {"db": filled.name, "collection": "users"}, "actions": ["find", "listIndexes", "collStats"]},
@@ -174,12 +176,36 @@ def test_a_partial_backup_is_exported_with_exit_code_3(mongod: Mongod, filled: D
     (tmp_path / "store").mkdir()
     repository = ("--repository", f"file://{tmp_path / 'store'}")
     holdfast.json("backup", *repository, code=3)
+    return holdfast, repository
+
+
+def test_a_partial_backup_is_exported_with_exit_code_3(partly: tuple[Command, tuple[str, str]], tmp_path: Path) -> None:
+    holdfast, repository = partly
     output = tmp_path / "out.json"
     said = holdfast("export", "latest", *repository, "--format", "json", "--output", str(output), code=3)
     assert "NOT exported: timeEntries" in said
     written = json.loads(output.read_text(encoding="utf-8"))["collections"]
     assert written["users"]["status"] == "success"
     assert written["timeEntries"]["status"] == "error"
+
+
+def test_a_partial_backup_gives_its_good_collections_alone_and_says_loudly_what_it_lacks(
+    partly: tuple[Command, tuple[str, str]], root: Command, filled: Db, restored: Db
+) -> None:
+    _, repository = partly
+    names = sorted(filled.list_collection_names())
+    into = ("--database", restored.name)
+    process = root.start("restore", "latest", *repository, *into)
+    printed, warned = process.communicate(timeout=60)
+    assert process.returncode == 3, warned
+    lacking = [name for name in names if name != "users"]
+    for name in lacking:
+        assert f"Collection {name!r} is not in the backup" in warned
+        assert f"NOT restored: {name}: " in printed
+    users = snapshot_of(filled, skip=lacking)
+    assert differences(users, snapshot_of(restored)) == []
+    told = root.json("restore", "latest", *repository, *into, "--existing", "drop", "--confirm", restored.name, code=3)
+    assert ([one["name"] for one in told["collections"]], sorted(told["skipped"])) == (["users"], lacking)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +287,24 @@ def test_an_encrypted_repository_needs_its_key(holdfast: Command, filled: Db, tm
     holdfast("backup", "--repository", "mongodb:", *key)
     assert "is encrypted" in holdfast("list", "--repository", "mongodb:", code=2)
     assert len(holdfast.json("list", "--repository", "mongodb:", *key)) == 1
+
+
+@pytest.mark.parametrize("mode", [("--plan",), ()])
+def test_another_key_than_the_repositorys_restores_nothing(
+    root: Command, filled: Db, restored: Db, tmp_path: Path, mode: tuple[str, ...]
+) -> None:
+    del filled
+    for name in ("right", "wrong"):
+        root("keygen", "--output", str(tmp_path / name))
+    repository = ("--repository", "mongodb:")
+    root("backup", *repository, "--collection", "users", "--key-file", str(tmp_path / "right"))
+    restored["users"].insert_one({"_id": "mine"})
+    over = ("--database", restored.name, "--existing", "drop", "--confirm", restored.name, *mode)
+    said = root("restore", "latest", *repository, *over, "--key-file", str(tmp_path / "wrong"), code=2)
+    assert "is not that of the repository" in said
+    assert (tmp_path / "wrong").read_text().strip() not in said
+    assert list(restored["users"].find()) == [{"_id": "mine"}]
+    assert restored.list_collection_names() == ["users"]
 
 
 def test_a_key_is_never_written_over_a_file(holdfast: Command, tmp_path: Path) -> None:

@@ -122,6 +122,20 @@ def shop(
         yield shop
 
 
+@pytest.fixture
+def holding(
+    here: Namespace, operator: OperatorProcess, control_plane: ControlPlane, tmp_path: Path
+) -> Iterator[tuple[Mongod, "Shop"]]:
+    """A shop on a server that can hold a worker."""
+    from tests.integration.kube.shop import open_shop
+
+    with (
+        Mongod(parameters={"enableTestCommands": "1"}) as own,
+        open_shop(here, operator, control_plane, own, own.client["shop"], tmp_path / "pods") as shop,
+    ):
+        yield own, shop
+
+
 @pytest.fixture(scope="module")
 def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
     process = WebProcess(control_plane, tmp_path_factory.mktemp("web"))

@@ -1,17 +1,24 @@
 """RestoreRuns on a real API server: what is refused and shown, and the operator and its worker on a real database."""
 
 import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from holdfast.domain.restoring import STATE
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
 from tests.integration.kube.test_operator import pod_of
 from tests.integration.kube.test_resources import SAMPLES, policy
+from tests.integration.kube.test_retention import keep
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
+from tests.support.held import INSERTS, await_held, hold, is_held, release
+from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.pod_runner import RunningPod
 
 # --- what the API server takes -------------------------------------------------------------------------------------
 
@@ -220,6 +227,21 @@ def test_wrong_input_ends_the_run_with_a_reason_and_changes_nothing(
     assert shop.is_clean()
 
 
+def test_a_pruned_backup_is_said_and_changes_nothing(shop: Shop) -> None:
+    keep(shop.here, 1)
+    first = shop.back_up("first")
+    shop.back_up("second")
+    assert shop.here.wait(lambda: shop.here.get("br", "first")["status"].get("pruneTime"), "it is pruned")
+    for name, source in (
+        ("by-run", {"backupRunRef": {"name": "first"}}),
+        ("by-id", {"policyRef": {"name": "shop"}, "backupId": first}),
+    ):
+        status = shop.restore(name, code=2, source=source, **over(shop))
+        assert (status["phase"], status["reason"]) == ("Failed", "BackupNotFound"), status["message"]
+        assert first in status["message"]
+    assert shop.is_clean()
+
+
 def test_a_user_without_rights_on_the_target_is_told_which_role_is_missing(shop: Shop) -> None:
     shop.back_up()
     status = shop.restore(code=2, mode="Apply", target={"database": f"{shop.database.name}_other"})
@@ -263,3 +285,92 @@ def test_after_the_loss_of_all_that_was_in_the_cluster_the_repository_is_enough(
     status = shop.restore(mode="Apply", existing="Drop", confirm=shop.database.name)
     assert (status["phase"], status["backupId"]) == ("Succeeded", backup_id), status["message"]
     assert shop.is_clean()
+
+
+# --- while one is at work ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def at_work(holding: tuple[Mongod, Shop]) -> Iterator[tuple[Shop, RunningPod, Callable[[], None]]]:
+    """A restore that waits half-way, with the collection dropped and not filled again; and what lets it go on."""
+    own, shop = holding
+    namespace = f"{shop.database.name}.timeEntries"
+    shop.back_up()
+    shop.damage()
+    hold(own.client, namespace, INSERTS)
+    shop.here.apply(restore("one", **over(shop), strategy="Direct"))
+    worker = shop.start("restore-one")
+    await_held(own.client, namespace, INSERTS)
+
+    def go_on() -> None:
+        release(own.client, namespace, INSERTS)
+        shop.here.wait(lambda: not is_held(own.client, namespace, INSERTS), "the server goes on")
+
+    yield shop, worker, go_on
+    worker.kill()
+
+
+AtWork = tuple[Shop, RunningPod, Callable[[], None]]
+
+
+def over(shop: Shop) -> dict[str, Any]:
+    return {"mode": "Apply", "existing": "Drop", "confirm": shop.database.name}
+
+
+def test_a_second_restore_into_one_target_waits_for_the_first(at_work: AtWork) -> None:
+    shop, first, go_on = at_work
+    shop.here.apply(restore("two", **over(shop)))
+    waits = shop.here.wait_for_status("rr", "two", phase="Pending", reason="TargetBusy")
+    assert "RestoreRun one restores into the same target" in waits["message"]
+    assert not shop.here.get("job", "restore-two")
+    go_on()
+    assert first.end() == 0
+    assert shop.restore("two", **over(shop))["phase"] == "Succeeded"
+    assert shop.here.get("rr", "one")["status"]["phase"] == "Succeeded"
+    assert shop.is_clean()
+
+
+def test_a_second_restore_by_another_way_to_the_same_target_is_told_who_is_there(at_work: AtWork) -> None:
+    shop, first, go_on = at_work
+    uri = b64decode(shop.here.get("secret", "shop")["data"]["MONGODB_URI"]).decode()
+    shop.here.kubectl("create", "secret", "generic", "other", f"--from-literal=MONGODB_URI={uri}")
+    shop.here.apply(restore("two", **over(shop), target={"uriSecretRef": {"name": "other"}}))
+    assert shop.start("restore-two").end() == 75
+    told = shop.here.wait_for_status("rr", "two", reason="TargetBusy")["message"]
+    assert "Another restore is at work on database 'shop'" in told
+    assert "It will be tried again." in told
+    go_on()
+    assert first.end() == 0
+    assert shop.is_clean()
+    assert shop.start_pod(next_pod(shop, "restore-two")).end() == 0
+    shop.here.wait_for_status("rr", "two", phase="Succeeded")
+    assert shop.is_clean()
+
+
+def test_what_a_killed_pod_has_left_is_finished_by_the_next(at_work: AtWork) -> None:
+    shop, first, go_on = at_work
+    first.kill()
+    assert first.end() == 137
+    go_on()
+    assert not shop.is_clean()
+    kept = shop.here.get("rr", "one")["status"]["preRestoreBackupId"]
+    shop.database[STATE].delete_one({"_id": "lease"})  # it would be waited out: another test does that
+    assert shop.start_pod(next_pod(shop, "restore-one")).end() == 0
+    status = shop.here.wait_for_status("rr", "one", phase="Succeeded")
+    assert (status["attempts"], status["verification"]["result"]) == (2, "Equal")
+    assert status["preRestoreBackupId"] == kept, "half a restore is not what was replaced"
+    assert shop.is_clean()
+    assert STATE not in shop.database.list_collection_names()
+
+
+def next_pod(shop: Shop, job: str) -> str:
+    """The pod that a Job has made after one that failed."""
+
+    def waiting() -> str | None:
+        pods = json.loads(
+            shop.here.kubectl("get", "pods", f"--selector=batch.kubernetes.io/job-name={job}", "--output=json")
+        )
+        names = [one["metadata"]["name"] for one in pods["items"] if one["status"].get("phase") == "Pending"]
+        return names[0] if names else None
+
+    return str(shop.here.wait(waiting, f"{job} is tried again", 60))

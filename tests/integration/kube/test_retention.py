@@ -1,19 +1,15 @@
 """Retention on a real API server and a real database: what is refused and shown, and what really goes."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.integration.kube.conftest import Namespace
-from tests.integration.kube.shop import Shop, backup_run, open_shop
+from tests.integration.kube.shop import Shop, backup_run
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane
 from tests.support.held import await_held, hold, release
 from tests.support.mongod import Mongod
-from tests.support.operator_process import OperatorProcess
 
 NONE = {"keepDaily": 0, "keepMonthly": 0}
 
@@ -77,18 +73,6 @@ def test_the_worker_removes_what_the_rule_does_not_keep_but_not_what_is_held(sho
     # By the manifests, and not by what the runs say:
     ids = {one["_id"] for one in shop.database["backupmetadatas"].find({"_id": {"$regex": "^backups/"}})}
     assert ids == {f"backups/{held}", f"backups/{second}"}
-
-
-@pytest.fixture
-def holding(
-    here: Namespace, operator: OperatorProcess, control_plane: ControlPlane, tmp_path: Path
-) -> Iterator[tuple[Mongod, Shop]]:
-    """A shop on a server that can hold a worker."""
-    with (
-        Mongod(parameters={"enableTestCommands": "1"}) as own,
-        open_shop(here, operator, control_plane, own, own.client["shop"], tmp_path / "pods") as shop,
-    ):
-        yield own, shop
 
 
 def locks(shop: Shop) -> int:
