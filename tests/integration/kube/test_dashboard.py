@@ -99,10 +99,10 @@ def test_a_backup_is_started_and_a_restore_planned_and_done(
         expect(phase).to_have_text("Succeeded")
         expect(page.get_by_role("row", name="timeEntries")).to_contain_text("Replace")
         inspect(page, "plan")
-        page.get_by_label("Type the database’s name").fill("another")
+        page.get_by_label("name to confirm").fill("another")
         page.get_by_role("button", name=f"Restore into {database}").click()
         expect(page.get_by_role("alert")).to_contain_text("is not")
-        page.get_by_label("Type the database’s name").fill(database)
+        page.get_by_label("name to confirm").fill(database)
         page.get_by_role("button", name=f"Restore into {database}").click()
         expect(phase).to_have_text("Pending")
         assert shop.start(f"restore-{page.url.rpartition('/')[2]}").end() == 0

@@ -54,7 +54,11 @@ class RestoreView:
     selection: tuple[tuple[str, str], ...]
     status: RestoreRunStatus
     plan: PlanStatus | None
+    in_the_way: tuple[str, ...]
+    """Why what is planned would do nothing."""
     planned: tuple[PlanRow, ...]
+    renamed: bool
+    troubled: bool
     estimate: timedelta | None
     collections: tuple[CollectionRow, ...]
 
@@ -62,6 +66,7 @@ class RestoreView:
 def restore_view(run: RestoreRun) -> RestoreView:
     spec, status = run.spec, run.status
     plan = status.plan
+    planned = _planned(plan) if plan else ()
     return RestoreView(
         namespace=run.metadata.namespace,
         name=run.metadata.name,
@@ -83,7 +88,10 @@ def restore_view(run: RestoreRun) -> RestoreView:
         selection=_selection(run),
         status=status,
         plan=plan,
-        planned=_planned(plan) if plan else (),
+        in_the_way=plan.conflicts if plan and spec.mode is Mode.PLAN else (),
+        planned=planned,
+        renamed=any(one.target != one.name for one in planned),
+        troubled=any(one.problem for one in planned),
         estimate=timedelta(seconds=plan.estimated_seconds) if plan and plan.estimated_seconds is not None else None,
         collections=tuple(
             CollectionRow(one.name, mark(one.phase), one.documents, one.bytes, one.error or "")
