@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.phases import CollectionPhase
 from holdfast.errors import CollectionFailed, HoldfastError
-from holdfast.ports import Advance, ClusterTime, CollectionInfo, Estimate, KeyRange, Progress, Source
+from holdfast.ports import Advance, ClusterTime, CollectionAdvance, CollectionInfo, Estimate, KeyRange, Progress, Source
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.manifest import CollectionRecord, Manifest
@@ -34,6 +35,7 @@ class _Reading:
     divided: bool = False
     """Whether all of its segments are known."""
     written: dict[int, WrittenSegment] = field(default_factory=dict)
+    finished: bool = False
     count: Future[int] | None = None
     """The server's own count at the cluster time."""
 
@@ -68,11 +70,11 @@ class CollectionsReader:
         self._further = not small(estimates)
         self._counted: set[bytes] = set()
         self._steps: dict[int, Step] = {}
-        self._finished: list[str] = []
+        self._readings: list[_Reading] = []
 
     def read(self, view: View) -> list[CollectionRecord]:
         """The records of the view's collections. Raises what ends the attempt: an outage, a full store, Interrupted."""
-        readings = [self._reading(collection, view.at) for collection in view.collections]
+        readings = self._readings = [self._reading(collection, view.at) for collection in view.collections]
         by_number: dict[int, _Reading] = {}
         # Counted while it is read: at one cluster time, it does not matter when.
         self._counter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="count")
@@ -148,7 +150,7 @@ class CollectionsReader:
         except HoldfastError as error:
             self._fail(reading, error)
             return
-        self._finished.append(reading.record.name)
+        reading.finished = True
         reading.record = filled(reading.record, written)
 
     def _fail(self, reading: _Reading, error: HoldfastError) -> None:
@@ -165,6 +167,17 @@ class CollectionsReader:
                 new_bytes=sum(s.new_bytes for s in self._steps.values()),
                 total_documents=sum(e.documents for e in self._estimates.values()),
                 total_bytes=sum(e.logical_bytes for e in self._estimates.values()),
-                done=tuple(self._finished),
+                collections=lambda: [self._so_far(reading) for reading in self._readings],
             )
         )
+
+    def _so_far(self, reading: _Reading) -> CollectionAdvance:
+        record = reading.record
+        if record.error:
+            return CollectionAdvance(record.name, CollectionPhase.FAILED, error=record.error)
+        if reading.finished or record.type == "view":
+            return CollectionAdvance(record.name, CollectionPhase.SUCCEEDED, record.documents, record.logical_bytes)
+        steps = [self._steps[number] for number in reading.ranges if number in self._steps]
+        phase = CollectionPhase.RUNNING if reading.ranges else CollectionPhase.PENDING
+        documents, size = sum(step.documents for step in steps), sum(step.logical_bytes for step in steps)
+        return CollectionAdvance(record.name, phase, documents, size)
