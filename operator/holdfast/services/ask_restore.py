@@ -12,6 +12,7 @@ from holdfast.domain.phases import RestorePhase
 from holdfast.domain.restoring import Existing
 from holdfast.errors import InvalidSpec
 from holdfast.ports import RESTORE_RUN, Cluster, KubeObject, Reviewer, Viewer
+from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun
 from holdfast.services.permission import check_right
@@ -32,6 +33,8 @@ class RestoreWish:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     secret: str | None = None
+    moment: datetime | None = None
+    """All as it was at the end of this second, in place of a backup."""
 
 
 def ask_plan(
@@ -67,10 +70,11 @@ def ask_restore(cluster: Cluster, reviewer: Reviewer, viewer: Viewer, plan: Rest
             f"The name that you typed is not {status.database!r}, the database that would be restored into.",
             hint="Type the database's name to confirm.",
         )
+    source, policy = plan.spec.source, {"name": status.policy}
     spec = {
         **plan.spec.to_wire(),
         # What the plan found: another backup may be the newest by now, and a Secret may name another database.
-        "source": {"policyRef": {"name": status.policy}, "backupId": status.backup_id},
+        "source": source.to_wire() if source.replays else {"policyRef": policy, "backupId": status.backup_id},
         "target": {**plan.spec.target.to_wire(), "database": status.database},
         "mode": Mode.APPLY.value,
         "confirm": confirmed,
@@ -93,7 +97,9 @@ def restore_name(plan: RestoreRun) -> str:
 
 
 def _planned(policy: str, wish: RestoreWish) -> dict[str, Any]:
-    chosen = {"backupId": wish.backup_id} if wish.backup_id else {"latest": True}
+    chosen: dict[str, Any] = {"backupId": wish.backup_id} if wish.backup_id else {"latest": True}
+    if wish.moment:
+        chosen = {"pointInTime": format_time(wish.moment)}
     database = check_database_name(wish.database)
     spec = {
         "source": {"policyRef": {"name": policy}, **chosen},

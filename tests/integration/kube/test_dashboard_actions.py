@@ -136,9 +136,23 @@ def test_a_plan_changes_nothing_and_is_of_what_was_filled_in(place: Namespace, a
     }  # fmt: skip
 
 
+def test_a_plan_can_be_of_a_second(place: Namespace, admin: Person) -> None:
+    fields = {"moment": "2026-03-01T02:30:00", "backup": BACKUP_ID, "database": "copy", "existing": "Fail"}
+    answer = admin.send("/policies/{}/shop/restore", **fields)
+    spec = place.get("rr", answer.headers["location"].rpartition("/")[2])["spec"]
+    assert spec["source"] == {"policyRef": {"name": "shop"}, "pointInTime": "2026-03-01T02:30:00Z"}
+
+
 @pytest.mark.parametrize(
     "wrong",
-    [{"database": "a/b"}, {"database": ""}, {"database": "admin"}, {"existing": "Explode"}, {"backup": "<script>"}],
+    [
+        {"database": "a/b"},
+        {"database": ""},
+        {"database": "admin"},
+        {"existing": "Explode"},
+        {"backup": "<script>"},
+        {"moment": "soon"},
+    ],
 )
 def test_a_wish_that_makes_no_sense_is_told_on_its_form(place: Namespace, admin: Person, wrong: dict[str, str]) -> None:
     answer = admin.send(

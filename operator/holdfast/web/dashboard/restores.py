@@ -1,6 +1,7 @@
 """Restores: what is asked for, the plan, and the restore itself, live."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -105,15 +106,24 @@ def _wish(form: Mapping[str, str]) -> RestoreWish:
         existing = Existing(form.get("existing", ""))
     except ValueError as error:
         raise InvalidSpec("Choose what becomes of collections that are there.", hint="One of the three.") from error
-    backup = form.get("backup", LATEST)
+    backup, moment = form.get("backup", LATEST), form.get("moment", "").strip()
     return RestoreWish(
         database=form.get("database", "").strip(),
         backup_id=None if backup == LATEST else backup,
+        moment=_moment(moment) if moment else None,
         existing=existing,
         include=_lines(form.get("include", "")),
         exclude=_lines(form.get("exclude", "")),
         secret=form.get("secret", "").strip() or None,
     )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidSpec(f"{text!r} is no time.", hint="Write it such as 2026-11-23T01:59:59Z.") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _lines(text: str) -> tuple[str, ...]:

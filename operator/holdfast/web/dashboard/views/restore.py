@@ -10,6 +10,7 @@ from holdfast.resources.restore_run import Mode, PlanStatus, RestoreRun, Restore
 from holdfast.web.dashboard.views.marks import Mark, mark, words
 from holdfast.web.dashboard.views.overview import percent_of
 from holdfast.web.dashboard.views.run import CollectionRow, Place, Step
+from holdfast.web.dashboard.views.strip import moment
 
 _EXISTING = {
     Existing.FAIL: "nothing is done at all",
@@ -118,6 +119,8 @@ def _planned(plan: PlanStatus) -> tuple[PlanRow, ...]:
 def _backup(run: RestoreRun) -> str:
     """Its id, or how it was asked for as long as nobody has looked."""
     source = run.spec.source
+    if source.point_in_time:
+        return f"all as it was at {moment(source.point_in_time)}, from {run.status.backup_id or 'the backup before it'}"
     if found := run.status.backup_id or source.backup_id:
         return found
     return f"that of the run {source.backup_run_ref.name}" if source.backup_run_ref else "the newest that is whole"

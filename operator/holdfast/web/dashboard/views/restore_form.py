@@ -8,6 +8,7 @@ from holdfast.domain.phases import Phase
 from holdfast.domain.restoring import Existing
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
+from holdfast.web.dashboard.views.moments import Moments, moments
 
 LATEST = "latest"
 EXISTING = (
@@ -35,6 +36,8 @@ class RestoreFormView:
     backups: tuple[StoredBackup, ...]
     """Newest first."""
     chosen: str
+    moments: Moments | None
+    moment: str
     database: str
     existing: Existing
     choices: tuple[tuple[Existing, str], ...]
@@ -63,6 +66,8 @@ def restore_form(policy: BackupPolicy, runs: Sequence[BackupRun], given: Mapping
             for run in stored
         ),
         chosen=given.get("backup") or wanted or LATEST,
+        moments=moments(policy),
+        moment=given.get("moment", ""),
         database=given.get("database", database or ""),
         existing=next((one for one in Existing if one == given.get("existing")), Existing.FAIL),
         choices=EXISTING,
