@@ -25,7 +25,7 @@ def add_restores(router: APIRouter, desk: Desk) -> None:
     @router.get("/policies/{namespace}/{name}/restore")
     def restore_form_page(visitor: SignedIn, namespace: Namespace, name: Name, run: Chosen = "") -> Response:
         """What is to be restored, and where to; ``run``: whose backup."""
-        check_right(desk.reviewer, visitor.viewer, "create", RESTORE_RUN, namespace, role="restore")
+        _check_right(desk, visitor, namespace)
         return _form_page(desk, visitor, namespace, name, {"run": run})
 
     @router.post("/policies/{namespace}/{name}/restore")
@@ -34,6 +34,7 @@ def add_restores(router: APIRouter, desk: Desk) -> None:
         try:
             with audited(desk, request, visitor.viewer, "PlanRestore", namespace, name) as entry:
                 policy = desk.look_up.policy(visitor.viewer, namespace, name)
+                _check_right(desk, visitor, namespace)
                 wish = _wish(form)
                 made = ask_plan(desk.cluster, desk.reviewer, visitor.viewer, policy, wish, desk.clock())
                 entry.name = made
@@ -57,6 +58,10 @@ def add_restores(router: APIRouter, desk: Desk) -> None:
         except InvalidSpec as error:
             return _restore_page(desk, visitor, namespace, name, error)
         return _on_to(desk, namespace, made)
+
+
+def _check_right(desk: Desk, visitor: Visitor, namespace: str) -> None:
+    check_right(desk.reviewer, visitor.viewer, "create", RESTORE_RUN, namespace, role="restore")
 
 
 def _on_to(desk: Desk, namespace: str, name: str) -> Response:
@@ -114,7 +119,7 @@ def _wish(form: Mapping[str, str]) -> RestoreWish:
         existing=existing,
         include=_lines(form.get("include", "")),
         exclude=_lines(form.get("exclude", "")),
-        secret=form.get("secret", "").strip() or None,
+        secret=form.get("uri_secret", "").strip() or None,
     )
 
 

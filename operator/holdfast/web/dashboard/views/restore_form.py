@@ -73,5 +73,5 @@ def restore_form(policy: BackupPolicy, runs: Sequence[BackupRun], given: Mapping
         choices=EXISTING,
         include=given.get("include", ""),
         exclude=given.get("exclude", ""),
-        secret=given.get("secret", ""),
+        secret=given.get("uri_secret", ""),
     )
