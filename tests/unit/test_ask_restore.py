@@ -10,7 +10,7 @@ from holdfast.errors import InvalidSpec, NotAuthorized, RunNotFound
 from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Kind, Viewer
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
-from holdfast.services.ask_restore import RestoreWish, ask_plan, ask_restore
+from holdfast.services.ask_restore import RestoreWish, ask_plan, ask_restore, restore_name
 from holdfast.services.hold import set_hold
 from tests.support.fake_cluster import FakeCluster
 from tests.support.kube_objects import NAMESPACE, policy_body, run_body
@@ -98,8 +98,14 @@ def test_of_a_plan_of_a_second_the_second_is_restored(cluster: FakeCluster) -> N
 
 
 def test_a_plan_is_done_once_however_often_it_is_asked_for(cluster: FakeCluster) -> None:
-    assert {ask_restore(cluster, MAY, ANN, planned(), "shop") for _ in range(3)} == {"plan-apply"}
+    assert {ask_restore(cluster, MAY, ANN, planned(), "shop") for _ in range(3)} == {restore_name(planned())}
     assert len(cluster.list(RESTORE_RUN)) == len(cluster.notes) == 1
+
+
+def test_another_plan_of_the_same_name_leads_to_a_restore_of_its_own(cluster: FakeCluster) -> None:
+    plans = [planned(), planned()]
+    plans[1] = plans[1].model_copy(update={"metadata": plans[1].metadata.model_copy(update={"uid": "another"})})
+    assert len({ask_restore(cluster, MAY, ANN, plan, "shop") for plan in plans}) == 2
 
 
 @pytest.mark.parametrize("confirmed", ["", "shopp", "SHOP", "copy"])

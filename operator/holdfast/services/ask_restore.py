@@ -48,8 +48,7 @@ def ask_plan(
     place, name = policy.metadata.namespace, policy.metadata.name
     check_right(reviewer, viewer, "create", RESTORE_RUN, place, role="restore")
     spec = _planned(name, wish)
-    digest = sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()[:6]
-    run = f"{fit(name, NAME_LIMIT - 28)}-{now:%Y%m%d%H%M%S}-{digest}"
+    run = f"{fit(name, NAME_LIMIT - 22)}-{now:%Y%m%d%H%M%S}-{_digest(json.dumps(spec, sort_keys=True))}"
     _create(cluster, place, run, spec, PLAN_ASKED, f"{viewer.name} asked for this plan over HTTP.")
     return run
 
@@ -92,8 +91,12 @@ def can_be_done(plan: RestoreRun) -> bool:
 
 
 def restore_name(plan: RestoreRun) -> str:
-    """What the restore is called that comes of a plan."""
-    return f"{fit(plan.metadata.name, NAME_LIMIT - 6)}-apply"
+    """What the restore is called that comes of a plan: of this very one, not of another that had its name before."""
+    return f"{fit(plan.metadata.name, NAME_LIMIT - 13)}-apply-{_digest(plan.metadata.uid)}"
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()[:6]
 
 
 def _planned(policy: str, wish: RestoreWish) -> dict[str, Any]:
