@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 from holdfast.domain.mail_settings import MailServer
 from holdfast.domain.oplog import Operation
+from holdfast.domain.phases import CollectionPhase
 from holdfast.domain.privileges import Privilege
 
 Labels = Mapping[str, str | int | datetime]
@@ -368,6 +369,17 @@ class Replayer(Protocol):
 
 
 @dataclass(frozen=True)
+class CollectionAdvance:
+    """How far one collection of a run is."""
+
+    name: str
+    phase: CollectionPhase
+    documents: int = 0
+    logical_bytes: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True)
 class Advance:
     """How far a run is. ``total_*`` are estimates from metadata."""
 
@@ -377,7 +389,8 @@ class Advance:
     new_bytes: int
     total_documents: int
     total_bytes: int
-    done: Sequence[str] = field(default_factory=tuple)
+    collections: Callable[[], Sequence[CollectionAdvance]] = tuple
+    """Each of them as it is when this is called; nobody need ask."""
 
 
 class Progress(Protocol):

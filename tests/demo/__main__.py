@@ -15,6 +15,7 @@ from pymongo.errors import PyMongoError
 from tests import cluster
 from tests.cluster.network import ensure_bridge
 from tests.demo.console import DemoError, Shell, holdfast, say, step
+from tests.demo.dashboard import open_dashboard
 from tests.demo.mail import MailBox
 from tests.support.cache import cache_directory
 from tests.support.compare import DatabaseImage, differences, snapshot_of
@@ -63,7 +64,9 @@ def demo() -> None:
             restore(shell, database, backup_id)
         with step(6, "A drop by accident, and the second before it"):
             go_back_to_the_second_before(shell, database)
-    with step(7, "The end"):
+    with step(7, "The dashboard, in a browser"):
+        open_dashboard(shell, SYSTEM, NAMESPACE, "timetrack", directory() / "pictures")
+    with step(8, "The end"):
         finish()
 
 
@@ -103,7 +106,8 @@ def start_operator() -> Shell:
     shell.run(
         "helm", "upgrade", "--install", "holdfast", str(ROOT / "charts" / "holdfast"),
         "--namespace", SYSTEM, "--create-namespace",
-        "--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--wait", "--timeout", "3m",
+        "--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "web.enabled=true",
+        "--wait", "--timeout", "3m",
     )
     # fmt: on
     shell.show("kubectl", "get", "pods", "--namespace", SYSTEM)
@@ -254,6 +258,8 @@ def finish() -> None:
     say(f"The cluster stays up. To look around:\n\n  {environment}")
     say(f"  export PATH={cache_directory() / 'bin'}:$PATH")
     say(f"  kubectl get backuppolicies,backupruns,restoreruns --namespace {NAMESPACE}")
+    say(f"  kubectl port-forward --namespace {SYSTEM} service/holdfast-web 8082   # http://127.0.0.1:8082")
+    say(f"  kubectl create token viewer --namespace {NAMESPACE}                    # to sign in there")
     say(f"  kubectl describe backuppolicy timetrack --namespace {NAMESPACE}\n\nTo stop it: make demo-down")
 
 

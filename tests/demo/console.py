@@ -1,5 +1,6 @@
 """What the demo prints: its steps, the commands it runs, and why it had to stop."""
 
+import re
 import shlex
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
-STEPS = 7
+STEPS = 8
 
 
 class DemoError(Exception):
@@ -46,6 +47,21 @@ class Shell:
             said = (done.stderr or done.stdout).strip()
             raise DemoError(f"`{shlex.join(command)}` failed with exit code {done.returncode}:\n{said}")
         return done.stdout
+
+    @contextmanager
+    def running(self, *command: str, until: re.Pattern[str]) -> Iterator[re.Match[str]]:
+        """A command that goes on in the block, from the line on that matches. DemoError if it ends before."""
+        say(f"$ {shlex.join(command)}")
+        process = subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            found = next((match for line in process.stdout if (match := until.search(line))), None)
+            if found is None:
+                raise DemoError(f"`{shlex.join(command)}` ended with exit code {process.wait()}.")
+            yield found
+        finally:
+            process.terminate()
+            process.wait()
 
     def show(self, *command: str) -> None:
         """Run a command and print what it prints."""

@@ -60,6 +60,16 @@ def test_a_refused_try_does_not_make_the_wait_longer() -> None:
     assert admitted(limiter, "ann")
 
 
+def test_to_check_counts_nothing_and_refuses_what_would_be_refused() -> None:
+    limiter = Limiter("tries", Rate(1, 60), Watch())
+    for _ in range(3):
+        limiter.check("ann")
+    assert admitted(limiter, "ann")
+    with pytest.raises(TooMany) as refused:
+        limiter.check("ann")
+    assert refused.value.seconds == 60
+
+
 def test_one_does_not_pay_for_another() -> None:
     limiter = Limiter("tries", Rate(1, 60), Watch())
     assert admitted(limiter, "ann")

@@ -1,12 +1,17 @@
 """Progress reaches the run, seldom enough, and never fails a backup."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from holdfast.domain.phases import CollectionPhase, Phase
+from holdfast.domain.run_end import RunEnd
 from holdfast.errors import ClusterUnavailable
 from holdfast.kube.run_progress import KubeProgress
-from holdfast.ports import BACKUP_RUN, Advance
+from holdfast.ports import BACKUP_RUN, Advance, CollectionAdvance
+from holdfast.resources.run import BackupRun
+from holdfast.specs import run_status
 from tests.support.fake_cluster import FakeClock, FakeCluster
 from tests.support.kube_objects import NAMESPACE, run_body
 
@@ -53,6 +58,39 @@ def test_progress_is_shown(cluster: FakeCluster, progress: KubeProgress, clock: 
     shown = status(cluster)
     assert (shown["phase"], shown["progress"], shown["documents"], shown["newBytes"]) == ("Running", "42%", 42, 210)
     assert shown["message"] == "Reading collection users."
+
+
+def test_collections_are_shown_the_failed_ones_first_and_no_more_than_fit(
+    cluster: FakeCluster, progress: KubeProgress
+) -> None:
+    many = [CollectionAdvance(f"done-{number:03}", CollectionPhase.SUCCEEDED) for number in range(200)]
+    many += [
+        CollectionAdvance("read", CollectionPhase.RUNNING, 7, 70),
+        CollectionAdvance("gone", CollectionPhase.FAILED),
+    ]
+    progress.advance(replace(advance(420), collections=lambda: many))
+    shown = status(cluster)
+    assert [one["name"] for one in shown["collections"][:3]] == ["gone", "read", "done-000"]
+    assert shown["collections"][1] == {"name": "read", "phase": "Running", "documents": 7, "bytes": 70}
+    assert (len(shown["collections"]), shown["collectionsOmitted"]) == (100, 102)
+
+
+def test_where_nothing_is_shown_nobody_asks_for_the_collections(progress: KubeProgress) -> None:
+    asked = []
+    for _ in range(10):
+        progress.advance(replace(advance(420), collections=lambda: asked.append(1) or ()))
+    assert len(asked) == 1
+
+
+def test_of_a_run_that_failed_only_collections_that_failed_are_left(
+    cluster: FakeCluster, progress: KubeProgress
+) -> None:
+    some = (CollectionAdvance("read", CollectionPhase.SUCCEEDED, 7), CollectionAdvance("gone", CollectionPhase.FAILED))
+    progress.advance(replace(advance(420), collections=lambda: some))
+    run = BackupRun.model_validate(cluster.get(BACKUP_RUN, NAMESPACE, "by-hand"))
+    end = RunEnd(Phase.FAILED, "DeadlineExceeded", "It took too long.")
+    ended = run_status.ended(run.status, end, now=FakeClock()(), generation=1)
+    assert [one.name for one in ended.collections] == ["gone"]
 
 
 def test_there_is_one_write_each_two_seconds(cluster: FakeCluster, progress: KubeProgress, clock: FakeClock) -> None:

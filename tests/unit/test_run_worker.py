@@ -1,6 +1,6 @@
 """The worker's chain in a pod: whatever happens, the run and the pod say it, with the right exit code."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Event
 from typing import Any
@@ -177,6 +177,30 @@ def test_a_scheduled_backup_makes_its_run_and_succeeds(pod: Pod) -> None:
     assert (status["documents"], status["consistency"]) == (6, {"level": "Snapshot", "clusterTime": "1772366400.1"})
     assert [item["name"] for item in status["collections"]] == ["orders", "users"]
     assert status["backupId"].startswith("20260301T120000Z-")
+
+
+def test_while_it_works_the_run_tells_how_far_each_collection_is(pod: Pod) -> None:
+    told: list[dict[str, str]] = []
+    write, read = pod.cluster.patch_status, pod.source.read
+
+    def noted(kind: Kind, current: KubeObject, changes: Mapping[str, Any]) -> KubeObject | None:
+        if listed := changes.get("collections"):
+            told.append({one["name"]: one["phase"] for one in listed})
+        return write(kind, current, changes)
+
+    def slow(*arguments: Any, **more: Any) -> Iterator[Sequence[bytes]]:
+        pod.clock.advance(2)
+        yield from read(*arguments, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pod.cluster, "patch_status", noted)
+        patch.setattr(pod.source, "read", slow)
+        assert pod.work().exit_code == 0
+    assert told == [
+        {"orders": "Running", "users": "Pending"},
+        {"orders": "Succeeded", "users": "Running"},
+        {"orders": "Succeeded", "users": "Succeeded"},
+    ]
 
 
 def test_a_backup_that_the_store_lost_never_counts_as_taken(pod: Pod) -> None:

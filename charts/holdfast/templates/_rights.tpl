@@ -110,6 +110,14 @@ subjects:
 - apiGroups: [holdfast.dev]
   resources: [backupruns]
   verbs: [create]
+# To hold the backup of a run, and to let it go, for who may patch runs.
+- apiGroups: [holdfast.dev]
+  resources: [backupruns]
+  verbs: [get, patch]
+# A restore for who may create one.
+- apiGroups: [holdfast.dev]
+  resources: [restoreruns]
+  verbs: [create]
 - apiGroups: [""]
   resources: [events]
   verbs: [create]

@@ -8,7 +8,7 @@ from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import Phase
 from holdfast.errors import HoldfastError
 from holdfast.ports import Advance, Clock, Cluster
-from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.resources.run import BackupRun, BackupRunStatus, CollectionStatus
 from holdfast.services.write_status import change_run
 from holdfast.specs import run_status
 
@@ -90,6 +90,16 @@ class KubeProgress(ThrottledProgress):
 
 def _advanced(status: BackupRunStatus, report: Advance) -> BackupRunStatus:
     percent = min(99, report.logical_bytes * 100 // max(1, report.total_bytes))
+    collections, omitted = run_status.shorten(
+        CollectionStatus(
+            name=one.name,
+            phase=one.phase,
+            documents=one.documents,
+            bytes=one.logical_bytes,
+            error=one.error or None,
+        )
+        for one in report.collections()
+    )
     return status.model_copy(
         update={
             "progress": f"{percent}%",
@@ -97,5 +107,7 @@ def _advanced(status: BackupRunStatus, report: Advance) -> BackupRunStatus:
             "logical_bytes": report.logical_bytes,
             "new_bytes": report.new_bytes,
             "new_size": human_bytes(report.new_bytes),
+            "collections": collections,
+            "collections_omitted": omitted or None,
         }
     )

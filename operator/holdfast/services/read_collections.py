@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from threading import Event
 
 from holdfast.domain.consistency import Consistency
+from holdfast.domain.phases import CollectionPhase
 from holdfast.domain.segments import Stretch
 from holdfast.errors import CollectionFailed, HoldfastError
-from holdfast.ports import Advance, ClusterTime, CollectionInfo, Estimate, KeyRange, Progress, Source
+from holdfast.ports import Advance, ClusterTime, CollectionAdvance, CollectionInfo, Estimate, KeyRange, Progress, Source
 from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
@@ -36,6 +37,9 @@ class _Reading:
     """Whether all of its segments are known."""
     written: dict[int, WrittenSegment] = field(default_factory=dict)
     """Those that are read, and wait for one before them."""
+    numbers: list[int] = field(default_factory=list)
+    """All of its segments so far."""
+    finished: bool = False
     count: Future[int] | None = None
     """The server's own count at the cluster time."""
 
@@ -77,11 +81,11 @@ class CollectionsReader:
         self._further = not small(estimates)
         self._counted: set[bytes] = set()
         self._steps: dict[int, Step] = {}
-        self._finished: list[str] = []
+        self._readings: list[_Reading] = []
 
     def read(self, view: View) -> list[CollectionRecord]:
         """The records of the view's collections. Raises what ends the attempt: an outage, a full store, Interrupted."""
-        readings = [self._reading(collection, view.at) for collection in view.collections]
+        readings = self._readings = [self._reading(collection, view.at) for collection in view.collections]
         by_number: dict[int, _Reading] = {}
         # Counted while it is read: at one cluster time, it does not matter when.
         self._counter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="count")
@@ -119,6 +123,7 @@ class CollectionsReader:
                     number = len(by_number)
                     by_number[number] = reading
                     reading.ranges[number] = keys
+                    reading.numbers.append(number)
                     reading.divided = keys.upper is None
                     yield Segment(
                         number=number,
@@ -153,7 +158,7 @@ class CollectionsReader:
         written = reading.writer.finish()
         if reading.count:
             check_count(written.documents, reading.count.result())
-        self._finished.append(reading.record.name)
+        reading.finished = True
         reading.record = filled(reading.record, written)
 
     def _fail(self, reading: _Reading, error: HoldfastError) -> None:
@@ -170,6 +175,17 @@ class CollectionsReader:
                 new_bytes=sum(s.new_bytes for s in self._steps.values()),
                 total_documents=sum(e.documents for e in self._estimates.values()),
                 total_bytes=sum(e.logical_bytes for e in self._estimates.values()),
-                done=tuple(self._finished),
+                collections=lambda: [self._so_far(reading) for reading in self._readings],
             )
         )
+
+    def _so_far(self, reading: _Reading) -> CollectionAdvance:
+        record = reading.record
+        if record.error:
+            return CollectionAdvance(record.name, CollectionPhase.FAILED, error=record.error)
+        if reading.finished or record.type == "view":
+            return CollectionAdvance(record.name, CollectionPhase.SUCCEEDED, record.documents, record.logical_bytes)
+        steps = [self._steps[number] for number in reading.numbers if number in self._steps]
+        phase = CollectionPhase.RUNNING if reading.numbers else CollectionPhase.PENDING
+        documents, size = sum(step.documents for step in steps), sum(step.logical_bytes for step in steps)
+        return CollectionAdvance(record.name, phase, documents, size)

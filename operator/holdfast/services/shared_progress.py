@@ -2,7 +2,8 @@
 
 from collections.abc import Collection
 
-from holdfast.ports import Advance, Progress
+from holdfast.domain.phases import CollectionPhase
+from holdfast.ports import Advance, CollectionAdvance, Progress
 from holdfast.repository.shared_plan import SharedPlan
 from holdfast.services.plan_together import Layout
 from holdfast.services.read_segment import Segment, Step
@@ -13,7 +14,7 @@ class SharedProgress:
 
     def __init__(self, progress: Progress | None, plan: SharedPlan, layout: Layout) -> None:
         """``progress``: None for a pod that says nothing, since another one speaks for all."""
-        self._progress, self._layout = progress, layout
+        self._progress, self._plan, self._layout = progress, plan, layout
         self._reading = plan.collections[0].record.name
         self._documents, self._bytes = sum(layout.documents), sum(layout.bytes)
         self._steps: dict[int, Step] = {}
@@ -42,5 +43,30 @@ class SharedProgress:
                 new_bytes=sum(step.new_bytes for step in self._steps.values()),
                 total_documents=self._documents,
                 total_bytes=self._bytes,
+                collections=self._collections,
             )
         )
+
+    def _collections(self) -> list[CollectionAdvance]:
+        """None has succeeded before all is put together: another pod may have met an error in its part."""
+        read: dict[int, tuple[int, int]] = {}
+        for number, collection in enumerate(self._layout.collections):
+            step = self._steps.get(number)
+            if number in self._done:
+                found = self._layout.documents[number], self._layout.bytes[number]
+            elif step:
+                found = step.documents, step.logical_bytes
+            else:
+                continue
+            documents, size = read.get(collection, (0, 0))
+            read[collection] = documents + found[0], size + found[1]
+        told = []
+        for number, planned in enumerate(self._plan.collections):
+            name, error = planned.record.name, planned.record.error
+            if error:
+                told.append(CollectionAdvance(name, CollectionPhase.FAILED, error=error))
+            elif number in read:
+                told.append(CollectionAdvance(name, CollectionPhase.RUNNING, *read[number]))
+            else:
+                told.append(CollectionAdvance(name, CollectionPhase.PENDING))
+        return told

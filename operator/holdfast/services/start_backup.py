@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from holdfast.errors import NotAuthorized
 from holdfast.ports import BACKUP_RUN, Cluster, Reviewer, Viewer
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import RunReason
+from holdfast.services.permission import check_right
 from holdfast.specs.names import MANAGED, fit
 
 NAME_LIMIT = 63
@@ -18,11 +18,7 @@ def start_backup(cluster: Cluster, reviewer: Reviewer, viewer: Viewer, policy: B
     Raises NotAuthorized if the viewer may not create BackupRuns where the policy is.
     """
     place = policy.metadata.namespace
-    if not reviewer.allows(viewer, "create", BACKUP_RUN, place):
-        raise NotAuthorized(
-            f"{viewer.name} may not create backupruns in the namespace {place}.",
-            hint="Bind a role that lets you, such as the chart's cluster role …:backup, in that namespace.",
-        )
+    check_right(reviewer, viewer, "create", BACKUP_RUN, place, role="backup")
     name = f"{fit(policy.metadata.name, NAME_LIMIT - 15)}-{now:%Y%m%d%H%M%S}"
     spec = {"policyRef": {"name": policy.metadata.name}, "reason": RunReason.MANUAL.value}
     made = cluster.create(

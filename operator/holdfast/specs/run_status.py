@@ -17,7 +17,7 @@ RECONCILING, STALLED = "Reconciling", "Stalled"
 """The words of kstatus: work is under way; work has stopped short of its end."""
 
 _FACTS = ("backupId", "database", "consistency", "documents", "logicalBytes", "storedBytes", "newBytes")
-_COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1}
+_COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1, CollectionPhase.RUNNING: 2}
 
 
 def moved(
@@ -53,6 +53,9 @@ def joined(status: BackupRunStatus, *, now: datetime, generation: int) -> Backup
 
 def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: int) -> BackupRunStatus:
     """The run is over. What the worker said about its backup is taken over."""
+    # While it worked, they told how far it was: of an end, that is not the truth any more.
+    failed = tuple(one for one in status.collections if one.phase is CollectionPhase.FAILED)
+    status = status.model_copy(update={"collections": failed, "collections_omitted": None})
     if end.worker:
         status = with_facts(status, end.worker.status)
     began = status.start_time or now
@@ -88,7 +91,7 @@ def with_facts(status: BackupRunStatus, facts: Mapping[str, Any]) -> BackupRunSt
 
 def shorten(collections: Iterable[CollectionStatus]) -> tuple[tuple[CollectionStatus, ...], int]:
     """What fits into an object, failed ones first, and how many were left out."""
-    ordered = sorted(collections, key=lambda item: (_COLLECTION_ORDER.get(item.phase, 2), item.name))
+    ordered = sorted(collections, key=lambda item: (_COLLECTION_ORDER.get(item.phase, 3), item.name))
     return tuple(ordered[:COLLECTIONS_LIMIT]), max(0, len(ordered) - COLLECTIONS_LIMIT)
 
 

@@ -52,7 +52,7 @@ def create_app(
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
-    add_dashboard(app, look_up, reviewer, cluster, audit, sessions, clock)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock)
     add_problems(app)
     _name_problem(app)
     return app

@@ -29,6 +29,14 @@ class Limiter:
         self._lock = threading.Lock()
         self._full: dict[Hashable, float] = {}
 
+    def check(self, key: Hashable) -> None:
+        """Raises TooMany if ``admit`` would."""
+        now = self._clock()
+        with self._lock:
+            wait = self._rate.wait(self._full.get(key, now), now)
+        if wait:
+            raise TooMany(self._what, ceil(wait))
+
     def admit(self, key: Hashable) -> None:
         """Count one more of this key. Raises TooMany, and then does not count it."""
         now = self._clock()

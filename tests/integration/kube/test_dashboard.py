@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.integration.kube.conftest import Namespace
+from tests.integration.kube.conftest import Namespace, token_of
 from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_web import run
 from tests.support.browser import DESKTOP, SCHEMES, browser, picture, sticking_out, window
@@ -30,6 +30,16 @@ def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=SECONDS)
     with browser() as opened:
         yield opened
+
+
+@pytest.fixture
+def restorer(here: Namespace) -> str:
+    """A token of who may do all that a page offers."""
+    here.kubectl("create", "serviceaccount", "restorer")
+    for role in ("view", "edit", "restore"):
+        options = (f"--clusterrole=default:holdfast:{role}", f"--serviceaccount={here.name}:restorer")
+        here.kubectl("create", "rolebinding", f"restorer-{role}", *options)
+    return token_of(here, "restorer")
 
 
 @contextmanager
@@ -70,6 +80,55 @@ def test_a_run_is_watched_to_its_end_without_a_reload(
         expect(page.get_by_role("region", name="Runs", exact=True)).to_contain_text("by-hand")
         page.get_by_role("link", name="Policies").click()
         expect(card.get_by_role("link", name="Succeeded")).to_have_attribute("href", f"/runs/{here.name}/by-hand")
+
+
+def test_a_backup_is_started_and_a_restore_planned_and_done(
+    shop: Shop, web: WebProcess, restorer: str, chromium: Browser
+) -> None:
+    here, database = shop.here, shop.database.name
+    shop.back_up()
+    shop.damage()
+    with signed_in(chromium, web, restorer, f"/policies/{here.name}/shop") as page:
+        page.get_by_role("link", name="Plan a restore").click()
+        page.get_by_label("Replace collections").check()
+        inspect(page, "restore-form")
+        page.get_by_role("button", name="Show the plan").click()
+        phase = page.locator("#phase")
+        expect(phase).to_have_text("Pending")
+        assert shop.start(f"restore-{page.url.rpartition('/')[2]}").end() == 0
+        expect(phase).to_have_text("Succeeded")
+        expect(page.get_by_role("row", name="timeEntries")).to_contain_text("Replace")
+        inspect(page, "plan")
+        page.get_by_label("name to confirm").fill("another")
+        page.get_by_role("button", name=f"Restore into {database}").click()
+        expect(page.get_by_role("alert")).to_contain_text("is not")
+        page.get_by_label("name to confirm").fill(database)
+        page.get_by_role("button", name=f"Restore into {database}").click()
+        expect(phase).to_have_text("Pending")
+        assert shop.start(f"restore-{page.url.rpartition('/')[2]}").end() == 0
+        expect(phase).to_have_text("Succeeded")
+        expect(page.locator("#state")).to_contain_text("Equal")
+        inspect(page, "restore")
+        assert shop.is_clean()
+        page.get_by_role("link", name="shop", exact=True).click()
+        page.get_by_role("button", name="Back up now").click()
+        expect(phase).to_have_text("Pending")
+        assert shop.start(page.url.rpartition("/")[2]).end() == 0
+        expect(phase).to_have_text("Succeeded")
+        page.get_by_role("button", name="Hold").click()
+        expect(phase).to_contain_text("held")
+        inspect(page, "run-held")
+
+
+def test_who_may_only_look_is_offered_nothing_to_do(
+    shop: Shop, web: WebProcess, viewer: str, chromium: Browser
+) -> None:
+    with signed_in(chromium, web, viewer, f"/policies/{shop.here.name}/shop") as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text("shop")
+        expect(page.get_by_role("button")).to_have_text(["Sign out"])
+        expect(page.get_by_role("link", name="Plan a restore")).to_have_count(0)
+        page.goto(f"http://127.0.0.1:{web.port}/policies/{shop.here.name}/shop/restore")
+        expect(page.get_by_role("heading", level=1)).to_have_text("You may not do this")
 
 
 def test_what_stands_in_names_and_errors_is_text_and_nothing_else(

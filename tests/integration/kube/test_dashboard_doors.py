@@ -1,7 +1,7 @@
 """The doors of the dashboard: signing in and out, forms from elsewhere, cookies of others, tricks in paths."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlencode
 
 import pytest
@@ -9,9 +9,21 @@ import pytest
 from tests.integration.kube.conftest import Namespace, token_of
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_web import seen
+from tests.support.control_plane import ControlPlane
 from tests.support.web_process import Answer, WebProcess
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
+    """It believes where requests say that they come from."""
+    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"), trusted_proxies="127.0.0.1")
+    try:
+        process.start()
+        yield process
+    finally:
+        process.stop()
 
 
 def send(web: WebProcess, path: str, cookie: str = "", headers: Mapping[str, str] = FORM, **fields: str) -> Answer:
@@ -82,6 +94,18 @@ def test_a_form_of_another_site_signs_nobody_in(web: WebProcess, viewer: str, he
     answer = send(web, "/sign-in", headers=headers, token=viewer)
     assert answer.status == 403
     assert "set-cookie" not in answer.headers
+
+
+def test_who_tries_tokens_is_slowed_down_and_nobody_else(web: WebProcess, viewer: str) -> None:
+    def attempt(address: str, token: str) -> Answer:
+        return send(web, "/sign-in", headers={**FORM, "X-Forwarded-For": address}, token=token)
+
+    answers = [attempt("203.0.113.1", f"made-up-{number}") for number in range(11)]
+    assert [one.status for one in answers] == [401] * 10 + [429]
+    assert "Too many failed attempts to sign in" in answers[-1].text
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 30
+    assert attempt("203.0.113.1", viewer).status == 429
+    assert [attempt("203.0.113.2", viewer).status for _ in range(12)] == [303] * 12
 
 
 def test_signing_out_takes_a_form_of_this_very_session(web: WebProcess, viewer: str) -> None:

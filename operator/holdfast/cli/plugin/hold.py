@@ -1,16 +1,13 @@
 """``kubectl holdfast hold``: keep a backup for ever."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from holdfast.cli.plugin.options import LISTS_RUNS, Context, Form, Kubeconfig, Namespace, Output, person
+from holdfast.cli.plugin.options import Context, Form, Kubeconfig, Namespace, Output, person
 from holdfast.cli.plugin.printing import print_object, reference
-from holdfast.errors import Unavailable
 from holdfast.ports import BACKUP_RUN
-from holdfast.resources.run import HOLD_ANNOTATION
-
-TRIES = 5
+from holdfast.services.hold import set_hold
 
 
 def hold(
@@ -24,14 +21,6 @@ def hold(
     """Keep the backup of a run for ever, whatever the policy's rule says; or no longer."""
     me = person(kubeconfig, context)
     place = namespace or me.namespace
-    changes: dict[str, Any] = {"spec": {"hold": not let_go}}
-    if let_go:
-        changes["metadata"] = {"annotations": {HOLD_ANNOTATION: None}}
-    for _ in range(TRIES):
-        current = me.need(BACKUP_RUN, place, run, hint=LISTS_RUNS)
-        changed = me.cluster.patch(BACKUP_RUN, current, changes)
-        if changed:
-            said = f"{reference(BACKUP_RUN, run)} {'released' if let_go else 'held'}"
-            print_object(BACKUP_RUN, changed, output, said)
-            return
-    raise Unavailable(f"BackupRun {place}/{run} changes all the time.", hint="Try again.")
+    changed = set_hold(me.cluster, place, run, hold=not let_go)
+    said = f"{reference(BACKUP_RUN, run)} {'released' if let_go else 'held'}"
+    print_object(BACKUP_RUN, changed, output, said)

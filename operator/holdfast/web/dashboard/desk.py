@@ -13,11 +13,13 @@ from fastapi.responses import RedirectResponse
 from fastapi.routing import APIRoute
 
 from holdfast.errors import HoldfastError, NotAuthorized, Unavailable
-from holdfast.ports import Cluster, Reviewer
+from holdfast.ports import Cluster, Kind, Reviewer
 from holdfast.services.look_up import LookUp
 from holdfast.web.audit import Audit
+from holdfast.web.dashboard.arrivals import Arrivals
 from holdfast.web.dashboard.door import SAFE, SignedOut, Visitor, visitor_of
 from holdfast.web.dashboard.render import Pages
+from holdfast.web.limits import Limiter
 from holdfast.web.parameters import NAME
 from holdfast.web.problems import status_of
 from holdfast.web.session import COOKIE, Sessions
@@ -36,7 +38,13 @@ class Desk:
     audit: Audit
     sessions: Sessions
     pages: Pages
+    arrivals: Arrivals
+    sign_ins: Limiter
+    """Of each address: those that failed."""
     clock: Callable[[], datetime]
+
+    def may(self, visitor: Visitor, verb: str, kind: Kind, namespace: str) -> bool:
+        return self.reviewer.allows(visitor.viewer, verb, kind, namespace)
 
 
 def go_to(path: str) -> Response:

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from holdfast.ports import RESTORE_RUN
+from holdfast.ports import BACKUP_RUN, RESTORE_RUN
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.web.dashboard.desk import Desk, Name, Namespace
@@ -16,13 +16,18 @@ def add_policies(router: APIRouter, desk: Desk) -> None:
         policy = desk.look_up.policy(visitor.viewer, namespace, name)
         runs = desk.look_up.runs_of(policy).models()
         view = policy_view(policy, runs, _restores(desk, visitor, policy), desk.clock())
-        return desk.pages.page("policy.html", visitor, {"view": view})
+        facts = {
+            "view": view,
+            "may_back_up": desk.may(visitor, "create", BACKUP_RUN, namespace),
+            "may_restore": desk.may(visitor, "create", RESTORE_RUN, namespace),
+        }
+        return desk.pages.page("policy.html", visitor, facts)
 
 
 def _restores(desk: Desk, visitor: Visitor, policy: BackupPolicy) -> list[RestoreRun] | None:
     """Newest first. None: the viewer may not see any."""
     place = policy.metadata.namespace
-    if not desk.reviewer.allows(visitor.viewer, "list", RESTORE_RUN, place):
+    if not desk.may(visitor, "list", RESTORE_RUN, place):
         return None
     found = desk.look_up.restores(visitor.viewer, place).models()
     return [one for one in found if one.policy_name == policy.metadata.name]

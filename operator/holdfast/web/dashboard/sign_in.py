@@ -1,5 +1,6 @@
 """Signing in with a token of the cluster, and out again."""
 
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from holdfast.errors import HoldfastError
 from holdfast.ports import Viewer
 from holdfast.web.dashboard.desk import Desk, go_to
 from holdfast.web.dashboard.door import Change, Form, SignedIn
+from holdfast.web.limits import TooMany
 from holdfast.web.parameters import TOKEN_LIMIT
 from holdfast.web.session import COOKIE, session_of
 
@@ -32,12 +34,18 @@ def add_sign_in(router: APIRouter, desk: Desk) -> None:
         path, token = _own_path(form.get("next", "/")), form.get("token", "").strip()
         origin = request.client.host if request.client else ""
         try:
+            desk.sign_ins.check(origin)
             viewer = desk.reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT and token.isascii() else None
             cookie = desk.sessions.begin(token) if viewer else ""
+        except TooMany as refused:
+            desk.audit.tell(Viewer(""), "SignIn", "", "", origin=origin, result="TooManyRequests")
+            return _too_many(desk, path, refused)
         except HoldfastError as error:
             facts = {"next": path, "over": False, "problem": str(error)}
             return desk.pages.page("sign-in.html", None, facts, HTTPStatus.BAD_REQUEST)
         if viewer is None:
+            with suppress(TooMany):  # it is this one that was one too many: the next is refused
+                desk.sign_ins.admit(origin)
             desk.audit.tell(Viewer(""), "SignIn", "", "", origin=origin, result="Unauthorized")
             facts = {"next": path, "over": False, "problem": UNKNOWN}
             return desk.pages.page("sign-in.html", None, facts, HTTPStatus.UNAUTHORIZED)
@@ -55,6 +63,14 @@ def add_sign_in(router: APIRouter, desk: Desk) -> None:
         answer = go_to("/sign-in")
         answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
         return answer
+
+
+def _too_many(desk: Desk, path: str, refused: TooMany) -> Response:
+    problem = f"Too many {refused.what}. Try again in {refused.seconds} seconds."
+    facts = {"next": path, "over": False, "problem": problem}
+    answer = desk.pages.page("sign-in.html", None, facts, HTTPStatus.TOO_MANY_REQUESTS)
+    answer.headers["Retry-After"] = str(refused.seconds)
+    return answer
 
 
 def _own_path(path: str) -> str:

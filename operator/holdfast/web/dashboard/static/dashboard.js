@@ -177,11 +177,40 @@ function follow(path) {
   });
 }
 
+// --- a second, picked on its line ---
+
+function prepareMoments() {
+  for (const field of document.querySelectorAll("[data-moments]")) {
+    const input = field.querySelector("input");
+    const slider = document.createElement("input");
+    slider.type = "range";
+    slider.className = "moment-slider";
+    slider.min = field.dataset.first;
+    slider.max = field.dataset.last;
+    const known = Date.parse(input.value);
+    slider.value = Number.isNaN(known) ? field.dataset.last : known / 1000;
+    slider.setAttribute("aria-label", "Second on the line");
+    const tell = () => slider.setAttribute("aria-valuetext", input.value || "none chosen");
+    slider.addEventListener("input", () => {
+      input.value = new Date(slider.value * 1000).toISOString().replace(".000Z", "Z");
+      tell();
+    });
+    input.addEventListener("input", () => {
+      const typed = Date.parse(input.value);
+      if (!Number.isNaN(typed)) slider.value = typed / 1000;
+      tell();
+    });
+    tell();
+    field.querySelector(".moments").before(slider);
+  }
+}
+
 document.addEventListener("mouseover", tellOf);
 document.addEventListener("focusin", tellOf);
 document.addEventListener("mouseout", tellOfNewest);
 document.addEventListener("focusout", tellOfNewest);
 document.addEventListener("keydown", walk);
+prepareMoments();
 prepareStrips();
 tick();
 setInterval(tick, 1000);

@@ -16,6 +16,7 @@ from holdfast.resources.run import BackupRun
 from holdfast.web.dashboard.views.calendar import Calendar, retention_calendar
 from holdfast.web.dashboard.views.charts import Chart, bytes_chart, seconds_chart
 from holdfast.web.dashboard.views.marks import Mark, mark, words
+from holdfast.web.dashboard.views.moments import Moments, moments
 from holdfast.web.dashboard.views.overview import Card, card
 
 CHARTED = 60
@@ -78,6 +79,10 @@ class PolicyView:
     last_prune: datetime | None
     runs: tuple[Row, ...]
     all_runs: int
+    moments: Moments | None
+    archived: bool
+    """Whether the oplog is archived, so that any second can be restored."""
+    archive_problem: str
     drill_wanted: bool
     drill: LastDrill | None
     drill_mark: Mark | None
@@ -109,6 +114,9 @@ def policy_view(
         last_prune=status.retention.last_prune_time if status.retention else None,
         runs=tuple(row(run) for run in runs[:LISTED]),
         all_runs=len(runs),
+        moments=moments(policy),
+        archived=spec.point_in_time.enabled,
+        archive_problem=(status.point_in_time.message or "") if status.point_in_time else "",
         drill_wanted=spec.verification.drill is not None,
         drill=status.last_drill,
         drill_mark=mark(status.last_drill.result) if status.last_drill else None,

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from holdfast.domain.phases import Phase
+from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.resources.retention import RunRetention
-from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.resources.run import BackupRun, BackupRunStatus, CollectionStatus
 from holdfast.web.dashboard.views.marks import Mark, mark, words
 from holdfast.web.dashboard.views.overview import percent_of
 from holdfast.web.dashboard.views.policy import reused
@@ -92,12 +92,17 @@ def run_view(run: BackupRun, now: datetime) -> RunView:
         reused_percent=reused(status.stored_bytes, status.new_bytes),
         collections=tuple(
             CollectionRow(one.name, mark(one.phase), one.documents, one.bytes, one.error or "")
-            for one in status.collections
+            for one in sorted(status.collections, key=_collection_order)
         ),
         retention=status.retention,
         held=run.held,
         stored=run.stored,
     )
+
+
+def _collection_order(one: CollectionStatus) -> tuple[bool, str]:
+    """What needs a look first, then by name: a row stays where it is while its collection is read."""
+    return one.phase not in (CollectionPhase.FAILED, CollectionPhase.MISSING), one.name
 
 
 def _steps(run: BackupRun) -> tuple[Step, ...]:
