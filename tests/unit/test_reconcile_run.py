@@ -1,6 +1,6 @@
 """A run by hand gets its Job, and every run comes to an end, whatever becomes of its Job."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -304,8 +304,10 @@ def test_a_look_that_is_late_does_not_speak_of_a_dead_worker_over_its_successor(
     set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", attempts=1)
     pods = cluster.list
 
-    def list_then_begin(kind: Kind, *where: Any) -> Sequence[KubeObject]:
-        found = pods(kind, *where)
+    def list_then_begin(
+        kind: Kind, namespace: str | None = None, labels: Mapping[str, str] | None = None
+    ) -> Sequence[KubeObject]:
+        found = pods(kind, namespace, labels)
         if kind == POD:
             set_status(cluster, BACKUP_RUN, "by-hand", phase="Running", reason="Running", attempts=2)
         return found

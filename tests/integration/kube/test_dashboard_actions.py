@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.integration.kube.conftest import Namespace, token_of
-from tests.integration.kube.test_dashboard_doors import entries, look, secret_in, send, sign_in
+from tests.integration.kube.test_dashboard_doors import FORM, entries, look, secret_in, send, sign_in
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_web import run, seen
 from tests.support.web_process import Answer, WebProcess
@@ -31,7 +31,8 @@ class Person:
     def send(self, path: str, **fields: str) -> Answer:
         """As a page of this session would."""
         secret = secret_in(self.look("/"))
-        return send(self._web, path.format(self._here.name), self._cookie, **{"secret": secret, **fields})
+        form = {"secret": secret, **fields}
+        return send(self._web, path.format(self._here.name), self._cookie, FORM, **form)
 
 
 @pytest.fixture
