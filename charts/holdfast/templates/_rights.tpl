@@ -97,7 +97,7 @@ subjects:
 {{- end -}}
 
 {{- define "holdfast.webRules" -}}
-# What it shows, each user only what that user may see. It reads no Secret.
+# What it shows, each user only what that user may see.
 - apiGroups: [holdfast.dev]
   resources: [backuppolicies, backupruns, restoreruns]
   verbs: [list, watch]
@@ -108,6 +108,12 @@ subjects:
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- if ne .Values.web.download "Off" }}
+# Those that lead to a policy's backups, while somebody downloads one. Never listed, never watched.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get]
+{{- end }}
 {{- if .Values.watchNamespaces }}
 # What a user may do in this namespace. Who a user is, users' own tokens ask.
 - apiGroups: [authorization.k8s.io]
@@ -142,6 +148,13 @@ subjects:
 - apiGroups: [holdfast.dev]
   resources: [backupruns]
   verbs: [create]
+{{- end -}}
+
+{{- define "holdfast.downloadRules" -}}
+{{ include "holdfast.viewRules" . }}
+- apiGroups: [holdfast.dev]
+  resources: [backupruns/download]
+  verbs: [get]
 {{- end -}}
 
 {{- define "holdfast.restoreRules" -}}
