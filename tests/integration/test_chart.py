@@ -70,7 +70,7 @@ def test_everything_is_there(render: Render) -> None:
     objects = render()
     kinds = sorted(body["kind"] for body in objects)
     assert kinds == [
-        *["ClusterRole"] * 5,
+        *["ClusterRole"] * 6,
         "ClusterRoleBinding",
         *["CustomResourceDefinition"] * 3,
         "Deployment",
@@ -270,10 +270,11 @@ def test_people_get_rights_by_the_clusters_own_roles(render: Render) -> None:
         "view": {"view", "edit", "admin"},
         "edit": {"edit", "admin"},
         "backup": set(),
+        "download": set(),
         "restore": set(),
     }
     left = [body["metadata"]["name"] for body in of_kind(render("rbac.aggregate=false"), "ClusterRole")]
-    assert [name.rpartition(":")[2] for name in left] == ["holdfast", "backup", "restore"]
+    assert [name.rpartition(":")[2] for name in left] == ["holdfast", "backup", "download", "restore"]
 
 
 def test_who_may_restore_has_a_role_of_their_own(render: Render) -> None:
@@ -503,7 +504,8 @@ def test_the_web_may_get_secrets_while_there_are_downloads(render: Render, who: 
 
 def test_secrets_of_a_download_lie_on_no_disk(render: Render) -> None:
     web = named(render("web.enabled=true"), "Deployment", "holdfast-web")
-    assert web["spec"]["template"]["spec"]["volumes"][0]["emptyDir"]["medium"] == "Memory"
+    [tmp] = [one for one in web["spec"]["template"]["spec"]["volumes"] if one["name"] == "tmp"]
+    assert tmp["emptyDir"]["medium"] == "Memory"
 
 
 def test_the_secret_of_a_cron_elsewhere_is_handed_on(render: Render) -> None:

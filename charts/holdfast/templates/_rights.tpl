@@ -112,6 +112,9 @@ subjects:
 # Those that lead to a policy's backups, while somebody downloads one. Never listed, never watched.
 - apiGroups: [""]
   resources: [secrets]
+  {{- with .Values.rbac.secretNames }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
   verbs: [get]
 {{- end }}
 {{- if .Values.watchNamespaces }}
