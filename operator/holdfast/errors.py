@@ -14,6 +14,7 @@
     │   ├── InvalidKey                       the encryption key is missing, wrong, or not needed
     │   ├── TimeNotReachable                 no backup and oplog lead to that point in time
     │   ├── BackupNotFound                   no backup, or more than one, answers to a name
+    │   ├── BackupOutOfReach                 a backup is there, and cannot be read from here
     │   ├── PolicyNotFound                   no BackupPolicy, or more than one, answers to a name
     │   ├── RunNotFound                      no BackupRun or RestoreRun answers to a name
     │   └── TargetNotEmpty                   a restore would meet data that is there already
@@ -107,6 +108,10 @@ class TimeNotReachable(InvalidInput):
 
 class BackupNotFound(InvalidInput):
     reason = "BackupNotFound"
+
+
+class BackupOutOfReach(InvalidInput):
+    reason = "BackupOutOfReach"
 
 
 class PolicyNotFound(InvalidInput):

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from holdfast.domain.channels import SCHEMES
@@ -84,6 +84,12 @@ class WebSettings(BaseSettings):
     session_seconds: Annotated[int, Field(ge=60, le=86_400)] = 3600
     watch_namespaces: Annotated[tuple[str, ...], NoDecode] = ()
     """None: all namespaces."""
+    download: Literal["RBAC", "Authenticated", "Off"] = "Off"
+    """Who may download backups: who has the right, everybody whom the cluster knows, or nobody."""
+    automated: bool = False
+    """Whether backups that are due may be asked for without a token."""
+    cron_secret: Annotated[SecretStr | None, Field(min_length=8)] = None
+    """Who asks for them must know it, if there is one."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from holdfast.domain.database_name import check_database_name
@@ -17,7 +18,19 @@ from holdfast.mongo.replay import MongoReplayer
 from holdfast.mongo.signups import MongoSignups
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.target import MongoTarget
-from holdfast.ports import Mailer, Member, Messenger, Meter, Pinger, Sample, SignupSource, SourceProbe, Store, Witness
+from holdfast.ports import (
+    Cluster,
+    Mailer,
+    Member,
+    Messenger,
+    Meter,
+    Pinger,
+    Sample,
+    SignupSource,
+    SourceProbe,
+    Store,
+    Witness,
+)
 from holdfast.repository.cipher import key_of
 from holdfast.repository.locks import NOBODY
 from holdfast.repository.repository import Repository
@@ -26,6 +39,7 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.references import KeySecretRef, UriSecretRef
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
+from holdfast.services.fetch_secrets import fetch_secrets
 from holdfast.specs.drill_job import DRILL, EPHEMERAL_URI
 from holdfast.specs.names import drill_database
 from holdfast.specs.restore_job import TARGET
@@ -213,6 +227,16 @@ def repository_of(policy: BackupPolicy, *, mounts: Path, witness: Witness = NOBO
         key_origin = _secret_origin(policy, spec.encryption.key_secret_ref)
         key = read_key(mounts / ENCRYPTION / KEY_FILE, origin=key_origin)
     return open_repository(store, level=spec.compression.level, key=key, witness=witness)
+
+
+@contextmanager
+def repository_by_secrets(cluster: Cluster, policy: BackupPolicy, *, who: str, hint: str) -> Iterator[Repository]:
+    """The same where nothing is mounted: with Secrets that this process may read itself, else as ``fetch_secrets``."""
+    # A folder that only this user may read, for as long as this takes.
+    with TemporaryDirectory(prefix="holdfast-") as folder:
+        fetch_secrets(cluster, policy, Path(folder), who=who, hint=hint)
+        with closing(repository_of(policy, mounts=Path(folder))) as repository:
+            yield repository
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def test_everything_is_there(render: Render) -> None:
     objects = render()
     kinds = sorted(body["kind"] for body in objects)
     assert kinds == [
-        *["ClusterRole"] * 5,
+        *["ClusterRole"] * 6,
         "ClusterRoleBinding",
         *["CustomResourceDefinition"] * 3,
         "Deployment",
@@ -270,10 +270,11 @@ def test_people_get_rights_by_the_clusters_own_roles(render: Render) -> None:
         "view": {"view", "edit", "admin"},
         "edit": {"edit", "admin"},
         "backup": set(),
+        "download": set(),
         "restore": set(),
     }
     left = [body["metadata"]["name"] for body in of_kind(render("rbac.aggregate=false"), "ClusterRole")]
-    assert [name.rpartition(":")[2] for name in left] == ["holdfast", "backup", "restore"]
+    assert [name.rpartition(":")[2] for name in left] == ["holdfast", "backup", "download", "restore"]
 
 
 def test_who_may_restore_has_a_role_of_their_own(render: Render) -> None:
@@ -485,18 +486,42 @@ def test_the_web_is_not_there_until_it_is_wanted(render: Render) -> None:
     assert not [body for body in render() if body["metadata"]["name"].endswith("web")]
 
 
+def rights_of_the_web(objects: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    [role] = [body for body in of_kind(objects, "ClusterRole") if body["metadata"]["name"].endswith(":web")]
+    return {(resource, verb) for rule in role["rules"] for resource in rule["resources"] for verb in rule["verbs"]}
+
+
 def test_the_web_may_look_and_ask_and_no_more(render: Render) -> None:
-    [role_of_web] = [
-        body for body in of_kind(render("web.enabled=true"), "ClusterRole") if body["metadata"]["name"].endswith(":web")
-    ]
-    rights = {
-        (resource, verb) for rule in role_of_web["rules"] for resource in rule["resources"] for verb in rule["verbs"]
-    }
     shown = {(kind, verb) for kind in ("backuppolicies", "backupruns", "restoreruns") for verb in ("list", "watch")}
     reviews = ("tokenreviews", "subjectaccessreviews")
     created = {(kind, "create") for kind in ("backupruns", "restoreruns", "events", *reviews)}
     held = {("backupruns", "get"), ("backupruns", "patch")}
-    assert rights == shown | created | held
+    assert rights_of_the_web(render("web.enabled=true", "web.download=Off")) == shown | created | held
+
+
+@pytest.mark.parametrize("who", ["RBAC", "Authenticated"])
+def test_the_web_may_get_secrets_while_there_are_downloads(render: Render, who: str) -> None:
+    without = rights_of_the_web(render("web.enabled=true", "web.download=Off"))
+    assert rights_of_the_web(render("web.enabled=true", f"web.download={who}")) - without == {("secrets", "get")}
+
+
+def test_secrets_of_a_download_lie_on_no_disk(render: Render) -> None:
+    web = named(render("web.enabled=true"), "Deployment", "holdfast-web")
+    [tmp] = [one for one in web["spec"]["template"]["spec"]["volumes"] if one["name"] == "tmp"]
+    assert tmp["emptyDir"]["medium"] == "Memory"
+
+
+def test_the_secret_of_a_cron_elsewhere_is_handed_on(render: Render) -> None:
+    def variables(*values: str) -> dict[str, Any]:
+        web = named(render("web.enabled=true", *values), "Deployment", "holdfast-web")
+        return {one["name"]: one for one in web["spec"]["template"]["spec"]["containers"][0]["env"]}
+
+    assert variables()["HOLDFAST_AUTOMATED"]["value"] == "true"
+    assert "HOLDFAST_CRON_SECRET" not in variables()
+    assert variables("web.automated.secretName=cron")["HOLDFAST_CRON_SECRET"]["valueFrom"] == {
+        "secretKeyRef": {"name": "cron", "key": "CRON_SECRET"}
+    }
+    assert variables("web.automated.enabled=false")["HOLDFAST_AUTOMATED"]["value"] == "false"
 
 
 def test_all_pods_of_the_web_seal_sessions_with_one_key(render: Render) -> None:

@@ -12,8 +12,7 @@ from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import RecentChanges
 from holdfast.web import event_stream, events
 from holdfast.web.event_stream import Bell, EventStream
-from holdfast.web.events import _Feed, _parts, _Places
-from holdfast.web.limits import TooMany
+from holdfast.web.events import _Feed, _parts
 from tests.unit.test_look_up import Memory, Rights
 
 ANN = Viewer("ann")
@@ -163,20 +162,6 @@ def test_a_stream_does_not_outlive_its_time(monkeypatch: pytest.MonkeyPatch) -> 
         return [part async for part in _parts(feed, Bell(), None)]
 
     assert len(asyncio.run(scene())) == 1
-
-
-def test_nobody_takes_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "STREAMS_OF_ONE", 1)
-    monkeypatch.setattr(events, "STREAMS", 2)
-    places = _Places()
-    places.take(ANN)
-    with pytest.raises(TooMany):
-        places.take(ANN)
-    places.take(Viewer("bob"))
-    with pytest.raises(TooMany):
-        places.take(Viewer("cay"))
-    places.give_back(ANN)
-    places.take(ANN)
 
 
 def test_a_right_to_one_kind_is_none_to_another() -> None:

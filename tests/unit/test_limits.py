@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.domain.rate import Rate
-from holdfast.web.limits import Limiter, TooMany
+from holdfast.web.limits import Limiter, Places, TooMany
 
 GAPS = st.lists(st.floats(0, 30, allow_nan=False), max_size=60)
 
@@ -81,3 +81,15 @@ def test_many_keys_do_not_fill_the_memory_and_who_was_refused_last_stays_so() ->
     assert [admitted(limiter, key) for key in "abcd"] == [True] * 4
     assert not admitted(limiter, "d")
     assert admitted(limiter, "a"), "the oldest is forgotten"
+
+
+def test_nobody_takes_all_places() -> None:
+    places = Places("streams", 2, 1)
+    places.take("ann")
+    with pytest.raises(TooMany):
+        places.take("ann")
+    places.take("bob")
+    with pytest.raises(TooMany):
+        places.take("cay")
+    places.give_back("ann")
+    places.take("ann")

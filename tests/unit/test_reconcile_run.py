@@ -419,3 +419,35 @@ def test_the_survey_yields_what_has_not_ended(cluster: FakeCluster, clock: FakeC
         Key("BackupRun", NAMESPACE, SCHEDULED),
     }
     assert not list(survey(cluster, ("elsewhere",), Census(clock)))
+
+
+def on_schedule(name: str = SCHEDULED, reason: str = "Scheduled") -> KubeObject:
+    """A run that somebody asked for because it was due."""
+    body = run_body(name)
+    body["spec"]["reason"] = reason
+    return body
+
+
+def test_a_run_that_is_due_takes_the_job_that_the_schedule_started_meanwhile(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    job = cluster.put(JOB, cron_job_job(SCHEDULED))
+    cluster.put(BACKUP_RUN, on_schedule())
+    reconcile(cluster, clock, SCHEDULED)
+    labels = found(cluster, BACKUP_RUN, SCHEDULED)["metadata"]["labels"]
+    assert (labels["holdfast.dev/job"], labels["holdfast.dev/job-uid"]) == (SCHEDULED, job["metadata"]["uid"])
+    assert says(cluster, SCHEDULED) == ("Pending", "Pending")
+    assert [one["metadata"]["name"] for one in cluster.list(JOB)] == [SCHEDULED]
+
+
+def test_a_run_that_is_due_gets_a_job_where_the_schedule_started_none(cluster: FakeCluster, clock: FakeClock) -> None:
+    run = cluster.put(BACKUP_RUN, on_schedule())
+    reconcile(cluster, clock, SCHEDULED)
+    assert found(cluster, JOB, SCHEDULED)["metadata"]["ownerReferences"][0]["uid"] == run["metadata"]["uid"]
+
+
+def test_a_run_by_hand_never_takes_a_job_of_the_schedule(cluster: FakeCluster, clock: FakeClock) -> None:
+    cluster.put(JOB, cron_job_job(SCHEDULED))
+    cluster.put(BACKUP_RUN, on_schedule(reason="Manual"))
+    reconcile(cluster, clock, SCHEDULED)
+    assert says(cluster, SCHEDULED) == ("Failed", "NameTaken")

@@ -251,6 +251,16 @@ def test_a_run_of_somebody_else_is_not_written(pod: Pod) -> None:
     assert pod.run() == before
 
 
+def test_a_run_that_was_asked_for_when_it_was_due_is_taken_over(pod: Pod) -> None:
+    body = run_body(JOB)
+    body["spec"]["reason"] = "Scheduled"
+    pod.cluster.put(BACKUP_RUN, body)
+    assert pod.work().exit_code == 0
+    labels = pod.run()["metadata"]["labels"]
+    assert (labels["holdfast.dev/job"], labels["holdfast.dev/job-uid"]) == (JOB, "job-uid")
+    assert pod.status()["phase"] == "Succeeded"
+
+
 def test_a_run_that_has_ended_is_not_done_twice(pod: Pod) -> None:
     pod.work()
     pod.source.reads.clear()

@@ -102,7 +102,7 @@ subjects:
 {{- end -}}
 
 {{- define "holdfast.webRules" -}}
-# What it shows, each user only what that user may see. It reads no Secret.
+# What it shows, each user only what that user may see.
 - apiGroups: [holdfast.dev]
   resources: [backuppolicies, backupruns, restoreruns]
   verbs: [list, watch]
@@ -121,6 +121,15 @@ subjects:
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
+{{- if ne .Values.web.download "Off" }}
+# Those that lead to a policy's backups, while somebody downloads one. Never listed, never watched.
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.rbac.secretNames }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get]
+{{- end }}
 {{- if .Values.watchNamespaces }}
 # What a user may do in this namespace. Who a user is, users' own tokens ask.
 - apiGroups: [authorization.k8s.io]
@@ -155,6 +164,13 @@ subjects:
 - apiGroups: [holdfast.dev]
   resources: [backupruns]
   verbs: [create]
+{{- end -}}
+
+{{- define "holdfast.downloadRules" -}}
+{{ include "holdfast.viewRules" . }}
+- apiGroups: [holdfast.dev]
+  resources: [backupruns/download]
+  verbs: [get]
 {{- end -}}
 
 {{- define "holdfast.restoreRules" -}}

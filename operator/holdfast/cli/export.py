@@ -3,7 +3,6 @@
 import sys
 from contextlib import closing
 from pathlib import Path
-from threading import Event
 from typing import IO, Annotated
 
 import typer
@@ -13,11 +12,9 @@ from holdfast.cli.options import Backup, Json, KeyFile, RepositoryOption, UriFil
 from holdfast.domain.human import human_bytes
 from holdfast.dump.json_file import default_name
 from holdfast.errors import EXIT_PARTIAL, InvalidSpec
-from holdfast.ports import Progress
-from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export
+from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export_kept
 from holdfast.wiring import now
 
 STREAM = "-"
@@ -62,7 +59,7 @@ def export_backup(
         manifest = opened.resolve(backup)
         place = _place(output, form, manifest, gzip=gzip)
         request = ExportRequest(form, place, gzip, tuple(include or ()), tuple(exclude or ()))
-        outcome = _export(request, manifest, opened, shown, stop)
+        outcome = export_kept(request, manifest, opened, shown, stop, now)
     if json:
         print_json(_as_json(manifest, form, place, outcome))
     else:
@@ -78,18 +75,10 @@ def export_from(opened: Repository, backup: str, form: ExportFormat, output: str
     manifest = opened.resolve(backup)
     place = _place(output, form, manifest, gzip=gzip)
     with progress() as shown:
-        outcome = _export(ExportRequest(form, place, gzip, (), ()), manifest, opened, shown, stop)
+        outcome = export_kept(ExportRequest(form, place, gzip), manifest, opened, shown, stop, now)
     _tell(manifest, place, outcome)
     if outcome.skipped:
         raise typer.Exit(EXIT_PARTIAL)
-
-
-def _export(
-    request: ExportRequest, manifest: Manifest, opened: Repository, shown: Progress, stop: Event
-) -> ExportOutcome:
-    with kept_for_reading(opened.store, now, f"export of {manifest.backup_id}", stop, shown.warn):
-        opened.resolve(manifest.backup_id)  # a prune may have been faster than our lock
-        return export(request, manifest, opened, shown, stop)
 
 
 def _tell(manifest: Manifest, place: Path | IO[bytes], outcome: ExportOutcome) -> None:

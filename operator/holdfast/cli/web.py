@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 
 from pydantic import ValidationError
 
@@ -12,13 +13,17 @@ from holdfast.kube.mirror import KubeMirror
 from holdfast.kube.reviewer import KubeReviewer, NamespacedReviewer
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Reviewer
 from holdfast.services.know_viewers import KnownViewers
+from holdfast.services.rights import DownloadsForAll
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
 from holdfast.web.event_stream import Bell
+from holdfast.web.features import Features
 from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
-from holdfast.wiring import now
+from holdfast.wiring import now, repository_by_secrets
+
+_SECRETS_HINT = "The chart gives its account that right while its value web.download is not Off."
 
 
 def run_web() -> None:
@@ -31,11 +36,19 @@ def run_web() -> None:
     connection = Connection.from_environment()
     mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN), settings.watch_namespaces)
     mirror.start()
+    cluster, bell = KubeCluster(connection), Bell()
     reviewer: Reviewer = KubeReviewer(connection, settings.audiences)
     if settings.watch_namespaces:
         reviewer = NamespacedReviewer(connection, settings.watch_namespaces)
+    if settings.download == "Authenticated":
+        reviewer = DownloadsForAll(reviewer)
     known = KnownViewers(reviewer, time.monotonic)
-    bell = Bell()
+    opener = partial(repository_by_secrets, cluster, who="Holdfast's web", hint=_SECRETS_HINT)
+    features = Features(
+        opener=None if settings.download == "Off" else opener,
+        automated=settings.automated,
+        cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
+    )
     sessions = Sessions(read_key(settings.session_key_file), timedelta(seconds=settings.session_seconds), now)
-    app = create_app(mirror, known, KubeCluster(connection), Audit(now), sessions, now, bell)
+    app = create_app(mirror, known, cluster, Audit(now), sessions, now, bell, features)
     serve(app, settings.port, settings.trusted_proxies, bell.close)

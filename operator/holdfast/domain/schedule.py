@@ -65,15 +65,20 @@ class Schedule:
     def next_after(self, moment: datetime) -> datetime:
         return next(self.after(moment))
 
-    def interval_at(self, moment: datetime) -> timedelta:
-        """How long it is from the time that it was last due, at or before ``moment``, to the next after it."""
+    def last_at(self, moment: datetime) -> datetime:
+        """The time that it was last due, at or before ``moment``."""
         span = timedelta(hours=1)
         while (due := self.next_after(moment - span)) > moment:
             span *= 2
-        following = self.after(due)
-        while (later := next(following)) <= moment:
+        for later in self.after(due):
+            if later > moment:
+                break
             due = later
-        return later - due
+        return due
+
+    def interval_at(self, moment: datetime) -> timedelta:
+        """How long it is from the time that it was last due, at or before ``moment``, to the next after it."""
+        return self.next_after(moment) - self.last_at(moment)
 
 
 def parse_schedule(cron: str, time_zone: str) -> Schedule:

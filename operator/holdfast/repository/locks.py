@@ -273,12 +273,20 @@ def _give_back(lock: Lock, stop: Event, pauses: Sequence[float]) -> None:
 
 @contextmanager
 def kept_for_reading(
-    store: Store, clock: Clock, purpose: str, stop: Event, warn: Callable[[str], None], witness: Witness = NOBODY
+    store: Store,
+    clock: Clock,
+    purpose: str,
+    stop: Event,
+    warn: Callable[[str], None],
+    witness: Witness = NOBODY,
+    *,
+    patience: timedelta | None = None,
 ) -> Iterator[None]:
     """Keep a repository's chunks while they are read. Where the user may only read, go on without, and ``warn``."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(store, clock, LockKind.SHARED, purpose, stop, witness=witness))
+            lock = locked(store, clock, LockKind.SHARED, purpose, stop, patience=patience, witness=witness)
+            stack.enter_context(lock)
         except NotAuthorized:
             warn("The repository cannot be locked by this user; a prune at the same time may remove what is read.")
         yield

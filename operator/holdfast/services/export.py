@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from threading import Event
@@ -18,7 +19,8 @@ from holdfast.dump.dump import DumpWriter
 from holdfast.dump.files import compressing
 from holdfast.dump.json_file import JsonWriter
 from holdfast.errors import BackupNotFound, DamagedBackup, Interrupted, InvalidSpec, OperationFailed
-from holdfast.ports import Advance, Progress
+from holdfast.ports import Advance, Clock, Progress
+from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import CollectionRecord, Manifest, timestamp
 from holdfast.repository.repository import Repository
 from holdfast.services.verify import verify
@@ -104,6 +106,24 @@ def export(
             hint="What is there of it is not whole.",
         ) from error
     return ExportOutcome(tuple(written), tuple(c.name for c in failed), tuple(told.warnings))
+
+
+def export_kept(
+    request: ExportRequest,
+    manifest: Manifest,
+    repository: Repository,
+    progress: Progress,
+    stop: Event,
+    clock: Clock,
+    *,
+    patience: timedelta | None = None,
+) -> ExportOutcome:
+    """The same under a lock: no prune takes away meanwhile what is read. RepositoryBusy if it is not had in time."""
+    purpose = f"export of {manifest.backup_id}"
+    with kept_for_reading(repository.store, clock, purpose, stop, progress.warn, patience=patience):
+        if repository.find(manifest.backup_id) is None:
+            raise BackupNotFound(f"Backup {manifest.backup_id} was removed a moment ago.", hint="Take another.")
+        return export(request, manifest, repository, progress, stop)
 
 
 class _Told:

@@ -19,6 +19,7 @@ PATIENCE = timedelta(seconds=15)
 """For what is applied together with the run, and after it."""
 
 PENDING = RunWaits("Pending", "")
+NAME_TAKEN = "NameTaken"
 
 
 def give_job(
@@ -37,7 +38,7 @@ def give_job(
         return PENDING
     if controller(job).get("uid") != run.metadata.uid:
         message = f"Job {namespace}/{name} exists and belongs to something else. Give a new run another name."
-        return RunEnd(Phase.FAILED, "NameTaken", message)
+        return RunEnd(Phase.FAILED, NAME_TAKEN, message)
     return None
 
 

@@ -12,6 +12,7 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind, KubeObj
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun
+from holdfast.services.rights import GET_POLICIES, ROLES, Right
 
 Place = tuple[float, str, str]
 """Where one stands in a list: by its time, if that counts, then by namespace and name."""
@@ -77,16 +78,19 @@ class LookUp:
         found = self._seen(viewer, RESTORE_RUN, "list", namespace, wanted)
         return Listing(RESTORE_RUN, found, RestoreRun.model_validate, by_time=True)
 
-    def policy(self, viewer: Viewer, namespace: str | None, name: str | None) -> BackupPolicy:
+    def policy(
+        self, viewer: Viewer, namespace: str | None, name: str | None, right: Right = GET_POLICIES
+    ) -> BackupPolicy:
         """The one that is meant; neither name nor namespace is needed where only one answers.
 
-        Raises PolicyNotFound. Who may not look into a namespace is not told either what is there.
+        ``right``: what the viewer must be allowed where the policy is. Raises PolicyNotFound. Who has it not in a
+        namespace is not told either what is there.
         """
 
         def wanted(body: KubeObject) -> bool:
             return name in (None, body["metadata"]["name"])
 
-        bodies = self._seen(viewer, BACKUP_POLICY, "get", namespace, wanted)
+        bodies = self._seen(viewer, BACKUP_POLICY, right.verb, namespace, wanted, right.kind)
         found = Listing(BACKUP_POLICY, bodies, BackupPolicy.model_validate, by_time=False).models()
         if not found:
             named = f" {name}" if name else ""
@@ -106,6 +110,13 @@ class LookUp:
 
     def may_watch(self, viewer: Viewer, kind: Kind, namespace: str) -> bool:
         return any(self._reviewer.allows(viewer, "watch", kind, place) for place in (None, namespace))
+
+    def started_run(self, namespace: str, name: str) -> BackupRun | None:
+        """For who has started it; None where the mirror has it not, yet or any more."""
+        for body in self._mirror.objects(BACKUP_RUN):
+            if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name):
+                return BackupRun.model_validate(body)
+        return None
 
     def runs_of(self, policy: BackupPolicy) -> Listing[BackupRun]:
         """Newest first, for who may see the policy: what they show is a part of its status."""
@@ -150,20 +161,22 @@ class LookUp:
         verb: str,
         namespace: str | None,
         wanted: Callable[[KubeObject], bool] = lambda _body: True,
+        asked: Kind | None = None,
     ) -> list[KubeObject]:
+        """``asked``: of which kind the viewer's right is, if it is not that of the objects."""
         if not self._mirror.complete():
             raise ClusterUnavailable("The cluster is still being read.", hint="Try again in a few seconds.")
-        bodies = self._mirror.objects(kind)
+        bodies, right = self._mirror.objects(kind), asked or kind
         if namespace is not None:
-            if not self._reviewer.allows(viewer, verb, kind, namespace):
-                raise _forbidden(viewer, verb, kind, f"in the namespace {namespace}")
+            if not self._reviewer.allows(viewer, verb, right, namespace):
+                raise _forbidden(viewer, verb, right, f"in the namespace {namespace}")
             places = {namespace}
         else:
             places = {body["metadata"]["namespace"] for body in bodies}
-            if not self._reviewer.allows(viewer, verb, kind, None):
-                places = {place for place in sorted(places) if self._reviewer.allows(viewer, verb, kind, place)}
+            if not self._reviewer.allows(viewer, verb, right, None):
+                places = {place for place in sorted(places) if self._reviewer.allows(viewer, verb, right, place)}
                 if not places:
-                    raise _forbidden(viewer, verb, kind, "in any namespace that has some")
+                    raise _forbidden(viewer, verb, right, "in any namespace that has some")
         return [body for body in bodies if body["metadata"]["namespace"] in places and wanted(body)]
 
 
@@ -187,5 +200,5 @@ def _in_phase(body: KubeObject, phase: str | None) -> bool:
 def _forbidden(viewer: Viewer, verb: str, kind: Kind, where: str) -> NotAuthorized:
     return NotAuthorized(
         f"{viewer.name} may not {verb} {kind.plural} {where}.",
-        hint="Bind a role that lets you, such as the cluster role view, in that namespace.",
+        hint=f"Bind a role that lets you, such as {ROLES.get(kind, 'the cluster role view')}, in that namespace.",
     )

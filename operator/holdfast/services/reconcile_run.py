@@ -5,18 +5,18 @@ Job is gone.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import FAILING_PATIENCE, RunEnd, RunWaits, cancelled, job_vanished, judge, proven
 from holdfast.errors import InvalidSpec
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, Cluster, KubeObject
-from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, BackupRunStatus, RunReason
+from holdfast.services.adopt_job import adopt, job_of_schedule
 from holdfast.services.finalize_run import finalize_run
 from holdfast.services.follow_job import belongs, controller, note_run, observe, run_of_job, settle_job
 from holdfast.services.give_job import (
     LOOK_AGAIN,
+    NAME_TAKEN,
     PENDING,
     deadline,
     give_job,
@@ -110,22 +110,13 @@ def _start(
         return None
     timeout = start_timeout(policy_body)
     verdict = give_job(cluster, run, name, lambda: job_for_run(policy, run, image), timeout=timeout, now=now)
+    if isinstance(verdict, RunEnd) and verdict.reason == NAME_TAKEN and (job := job_of_schedule(cluster, run)):
+        adopt(cluster, run, policy, name, job["metadata"]["uid"])
+        return PENDING
     if verdict is not None:
         return verdict
-    _adopt(cluster, run, policy, name)
+    adopt(cluster, run, policy, name)
     return PENDING
-
-
-def _adopt(cluster: Cluster, run: BackupRun, policy: BackupPolicy, job_name: str) -> None:
-    """Note that the run has its Job, and tie it to its policy. A conflict is met at the next look."""
-    current = cluster.get(BACKUP_RUN, run.metadata.namespace, run.metadata.name)
-    if current is None:
-        return
-    owners: list[dict[str, Any]] = list(current["metadata"].get("ownerReferences") or [])
-    if all(owner.get("uid") != policy.metadata.uid for owner in owners):
-        owners.append({**policy.owner_reference, "controller": not controller(current)})
-    labels = {**policy_labels(policy.metadata.name), JOB_LABEL: job_name}
-    cluster.patch(BACKUP_RUN, current, {"metadata": {"labels": labels, "ownerReferences": owners}})
 
 
 def _label(cluster: Cluster, run: BackupRun) -> None:

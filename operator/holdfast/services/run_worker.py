@@ -30,6 +30,7 @@ from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.queue import CATCHING_UP
 from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.services.adopt_job import adopt, may_have_job_of_schedule
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
 from holdfast.services.back_up_for_run import Opener, back_up_for_run
@@ -182,6 +183,10 @@ class Worker:
             if body is None:
                 wish = run_for_job(policy, task.job, task.job_uid, reason_of_job(policy.metadata.name, task.job))
                 body = self._cluster.create(BACKUP_RUN, wish) or self._cluster.get(BACKUP_RUN, task.namespace, name)
+            if body is not None and may_have_job_of_schedule(parse_run(body)):
+                # Somebody asked for the run of this time before its Job was there.
+                adopt(self._cluster, parse_run(body), policy, task.job, task.job_uid)
+                body = self._cluster.get(BACKUP_RUN, task.namespace, name)
             labels = (body or {}).get("metadata", {}).get("labels") or {}
             if body is not None and (labels.get(JOB_LABEL), labels.get(JOB_UID_LABEL)) != (task.job, task.job_uid):
                 raise InvalidSpec(

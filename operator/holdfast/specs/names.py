@@ -139,6 +139,11 @@ def tick_of_job(policy: str, job: str) -> datetime | None:
     return datetime.fromtimestamp(int(scheduled[1]) * 60, UTC) if scheduled else None
 
 
+def run_of_tick(policy: str, tick: datetime) -> str:
+    """Name of the run that is due at that time, and of the Job that Kubernetes' CronJob controller starts for it."""
+    return f"{policy}-{int(tick.timestamp()) // 60}"
+
+
 def policy_labels(policy: str) -> dict[str, str]:
     return {"app.kubernetes.io/name": "holdfast", **MANAGED, POLICY_LABEL: policy}
 

@@ -147,6 +147,25 @@ class Started(Status):
     name: Annotated[str, Field(description="Name of the BackupRun.")]
 
 
+class AutomatedAnswer(Status):
+    """Of how many policies the run that is due on schedule was started now, and why not of the others."""
+
+    started: Annotated[int, Field(description="It was made now.")]
+    there: Annotated[int, Field(description="It is there, or was.")]
+    busy: Annotated[int, Field(description="An earlier run still works.")]
+    suspended: Annotated[int, Field(description="The schedule is suspended.")]
+    not_due: Annotated[int, Field(description="None is due, or it is too late to start it.")]
+
+
+class Finished(Status):
+    """A backup that has ended well, or in part."""
+
+    namespace: Annotated[str, Field(description="Of the policy, and of the run.")]
+    policy: Annotated[str, Field(description="Name of the policy.")]
+    name: Annotated[str, Field(description="Name of the BackupRun.")]
+    run: Annotated[RunAnswer, Field(description="The run: its status has the numbers.")]
+
+
 class ChangeAnswer(Status):
     """What changed, in a few words; the lists tell the rest."""
 

@@ -1,5 +1,6 @@
 """The application: its endpoints, and what every answer carries."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -10,14 +11,19 @@ from holdfast.ports import Cluster, Mirror, Reviewer
 from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import RecentChanges
 from holdfast.version import VERSION
-from holdfast.web.admin import add_backup, add_status
+from holdfast.web.admin import add_status
 from holdfast.web.answers import Problem
 from holdfast.web.audit import Audit
+from holdfast.web.automated import Automated
 from holdfast.web.dashboard import add_dashboard
+from holdfast.web.download import Downloads
 from holdfast.web.event_stream import Bell
 from holdfast.web.events import add_events
+from holdfast.web.features import Features
+from holdfast.web.get_backup import add_get_backup
 from holdfast.web.headers import Headers
 from holdfast.web.lists import add_lists
+from holdfast.web.post_backup import add_post_backup
 from holdfast.web.problems import add_problems, answer
 from holdfast.web.session import Sessions
 
@@ -30,6 +36,7 @@ def create_app(
     sessions: Sessions,
     clock: Callable[[], datetime],
     bell: Bell,
+    features: Features,
 ) -> FastAPI:
     """``bell``: close it when the server is to end; streams end by it."""
     # No pages for the OpenAPI document: they would load scripts from outside.
@@ -46,7 +53,11 @@ def create_app(
 
     look_up = LookUp(mirror, reviewer)
     add_status(app, look_up)
-    add_backup(app, look_up, cluster, reviewer, audit, clock)
+    add_post_backup(app, look_up, cluster, reviewer, audit, clock, bell)
+    downloads = Downloads(look_up, features.opener, cluster, audit, clock, time.monotonic)
+    allowed, secret = features.automated, features.cron_secret
+    due = Automated(cluster, mirror, audit, clock, time.monotonic, allowed=allowed, secret=secret)
+    add_get_backup(app, downloads, due)
     add_lists(app, look_up)
     changes = RecentChanges()
     changes.listen(bell.ring)

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import random
-import threading
-from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,7 +16,7 @@ from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import LIMIT, Note, RecentChanges
 from holdfast.web.answers import ChangeAnswer
 from holdfast.web.event_stream import Bell, EventStream
-from holdfast.web.limits import TooMany
+from holdfast.web.limits import Places
 from holdfast.web.parameters import REFUSALS, Namespace, Somebody
 from holdfast.web.problems import documented
 
@@ -30,7 +28,6 @@ GATHER_SECONDS = 0.2
 RETRY_MILLISECONDS = 2000
 STREAMS = 2000
 STREAMS_OF_ONE = 100
-BUSY_SECONDS = 5
 
 _Since = Annotated[str | None, Query(description="The `id` of an event: what came after it is told.", max_length=64)]
 _LastEventId = Annotated[str | None, Header(description="The same, as browsers send it. It goes before.")]
@@ -43,7 +40,7 @@ _STREAM = {
 
 def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell) -> None:
     """``bell`` rings at each change, and closes when the server is to end."""
-    places = _Places()
+    places = Places("open streams of events", STREAMS, STREAMS_OF_ONE)
 
     @app.get(
         "/api/events",
@@ -56,29 +53,9 @@ def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell
     ) -> EventStream:
         """Changes of the policies, runs and restores that you may watch, as they happen: server-sent events."""
         look_up.check_watching(viewer, namespace)
-        places.take(viewer)
+        places.take(viewer.name)
         feed = _Feed(look_up, changes, viewer, namespace)
-        return EventStream(_parts(feed, bell, last_event_id or since), lambda: places.give_back(viewer))
-
-
-class _Places:
-    """How many streams there are, and whose: nobody takes all of them."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
-
-    def take(self, viewer: Viewer) -> None:
-        """Raises TooMany."""
-        with self._lock:
-            if self._taken[viewer.name] >= STREAMS_OF_ONE or self._taken.total() >= STREAMS:
-                raise TooMany("open streams of events", BUSY_SECONDS)
-            self._taken[viewer.name] += 1
-
-    def give_back(self, viewer: Viewer) -> None:
-        with self._lock:
-            self._taken[viewer.name] -= 1
-            self._taken += Counter()  # keeps only who has some
+        return EventStream(_parts(feed, bell, last_event_id or since), lambda: places.give_back(viewer.name))
 
 
 class _Feed:

@@ -1,6 +1,7 @@
 """How often somebody may do what is dear, or what an attacker would do often."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Hashable
 from math import ceil
 
@@ -8,6 +9,10 @@ from holdfast.domain.rate import Rate
 
 LIMIT = 10_000
 """Keys that are remembered: somebody with many addresses must not fill the memory."""
+
+
+BUSY_SECONDS = 5
+"""When to try again where all places are taken: nobody knows when one is given back."""
 
 
 class TooMany(Exception):
@@ -55,3 +60,24 @@ class Limiter:
         self._full = {key: full for key, full in self._full.items() if full > now}
         while len(self._full) > self._limit:
             del self._full[next(iter(self._full))]
+
+
+class Places:
+    """How many of something go on at once, and whose they are: nobody takes all of them. Thread-safe."""
+
+    def __init__(self, what: str, most: int, most_of_one: int) -> None:
+        self._what, self._most, self._most_of_one = what, most, most_of_one
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    def take(self, name: str) -> None:
+        """Raises TooMany."""
+        with self._lock:
+            if self._taken[name] >= self._most_of_one or self._taken.total() >= self._most:
+                raise TooMany(self._what, BUSY_SECONDS)
+            self._taken[name] += 1
+
+    def give_back(self, name: str) -> None:
+        with self._lock:
+            self._taken[name] -= 1
+            self._taken += Counter()  # keeps only who has some

@@ -31,6 +31,12 @@ Limit = Annotated[int, Query(description="How many at most.", ge=1, le=PAGE_LIMI
 After = Annotated[str | None, Query(description="The `after` of the page before.", max_length=1000)]
 
 
+Automated = Annotated[
+    bool,
+    Query(description="No file: make sure that the runs that are due on schedule exist. For this no token is needed."),
+]
+
+
 def who(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Viewer:
     """Whose token it is, by the application's reviewer; to look, the session of a page will do too. Raises Unknown."""
     # A browser sends its cookie along with whatever it is made to send: nothing may be changed by that alone.
@@ -45,4 +51,19 @@ def who(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | 
     return viewer
 
 
+def who_unless_automated(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
+    automated: Automated = False,
+) -> Viewer | None:
+    """None where nobody needs to be known."""
+    return None if automated else who(request, credentials)
+
+
+def origin_of(request: Request) -> str:
+    """The address that the request came from."""
+    return request.client.host if request.client else ""
+
+
 Somebody = Annotated[Viewer, Depends(who)]
+SomebodyUnlessAutomated = Annotated[Viewer | None, Depends(who_unless_automated)]

@@ -11,10 +11,13 @@ from starlette.exceptions import HTTPException
 
 from holdfast.errors import (
     BackupNotFound,
+    BackupOutOfReach,
+    DamagedBackup,
     HoldfastError,
     InvalidInput,
     NotAuthorized,
     PolicyNotFound,
+    RepositoryTooNew,
     RunNotFound,
     Unavailable,
 )
@@ -30,17 +33,23 @@ _STATUSES: tuple[tuple[type[HoldfastError], HTTPStatus], ...] = (
     (BackupNotFound, HTTPStatus.NOT_FOUND),
     (PolicyNotFound, HTTPStatus.NOT_FOUND),
     (RunNotFound, HTTPStatus.NOT_FOUND),
+    (BackupOutOfReach, HTTPStatus.CONFLICT),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (DamagedBackup, HTTPStatus.CONFLICT),
+    (RepositoryTooNew, HTTPStatus.CONFLICT),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+
+
+_SHOW_ONE = "Send a token of this cluster as `Authorization: Bearer …`, such as that of `kubectl create token`."
 
 
 class Unknown(Exception):
     """Nobody knows who asks: no token, or none that counts."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, hint: str = _SHOW_ONE) -> None:
         super().__init__(message)
-        self.message = message
+        self.message, self.hint = message, hint
 
 
 def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
@@ -75,7 +84,7 @@ async def _unknown(_request: Request, error: Exception) -> JSONResponse:
         HTTPStatus.UNAUTHORIZED,
         "Unauthorized",
         error.message,
-        "Send a token of this cluster as `Authorization: Bearer …`, such as that of `kubectl create token`.",
+        error.hint,
         {"WWW-Authenticate": "Bearer"},
     )
 

@@ -138,7 +138,7 @@ def holding(
 
 @pytest.fixture(scope="module")
 def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
-    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"))
+    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"), download="RBAC", automated="true")
     try:
         process.start()
         yield process
@@ -158,6 +158,16 @@ def viewer(here: Namespace, web: WebProcess) -> str:
     here.kubectl("create", "role", "viewer", *rights)
     here.kubectl("create", "rolebinding", "viewer", "--role=viewer", f"--serviceaccount={here.name}:viewer")
     return token_of(here, "viewer")
+
+
+@pytest.fixture
+def downloader(here: Namespace, web: WebProcess) -> str:
+    """A token of who may download here, and nothing else."""
+    del web
+    here.kubectl("create", "serviceaccount", "downloader")
+    here.kubectl("create", "role", "downloader", "--verb=get", "--resource=backupruns.holdfast.dev/download")
+    here.kubectl("create", "rolebinding", "downloader", "--role=downloader", f"--serviceaccount={here.name}:downloader")
+    return token_of(here, "downloader")
 
 
 @pytest.fixture

@@ -1,23 +1,19 @@
 """``kubectl holdfast download``: a backup as a file on this machine, read from its repository."""
 
-from base64 import b64decode
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from holdfast.cli.export import STREAM, export_from
 from holdfast.cli.plugin.options import LISTS_POLICIES, LISTS_RUNS, Context, Kubeconfig, Namespace, person
-from holdfast.errors import BackupNotFound, InvalidSpec, NotAuthorized, SecretMissing
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, SECRET
+from holdfast.errors import BackupNotFound, InvalidSpec
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.storage import VolumeStorage
 from holdfast.services.export import ExportFormat
 from holdfast.services.write_status import parse_policy
-from holdfast.specs.store_access import MountedSecret, claim_words, mounted_secrets
-from holdfast.wiring import repository_of
+from holdfast.specs.store_access import claim_words
+from holdfast.wiring import repository_by_secrets
 
 if TYPE_CHECKING:
     from holdfast.kube.person import Person
@@ -53,12 +49,9 @@ def download(
             f"The backups lie in {claim_words(policy, storage)}, which only pods can reach.",
             hint=_elsewhere(backup_id, policy.metadata.name),
         )
-    # A folder that only this user may read, for as long as this takes: as the kubelet does it for the worker.
-    with TemporaryDirectory(prefix="holdfast-") as folder:
-        for name, mount in mounted_secrets(policy).items():
-            _fetch(me, place, mount, Path(folder) / name, hint=_elsewhere(backup_id, policy.metadata.name))
-        with closing(repository_of(policy, mounts=Path(folder))) as opened:
-            export_from(opened, backup_id, form, to, gzip=gzip)
+    hint = _elsewhere(backup_id, policy.metadata.name)
+    with repository_by_secrets(me.cluster, policy, who="You", hint=hint) as opened:
+        export_from(opened, backup_id, form, to, gzip=gzip)
 
 
 def _backup_of(me: "Person", place: str, run: str) -> tuple[BackupPolicy, str]:
@@ -78,21 +71,6 @@ def _backup_of(me: "Person", place: str, run: str) -> tuple[BackupPolicy, str]:
     if not backup_id:
         raise BackupNotFound(f"{run} in namespace {place} has no backup.", hint=hint)
     return parse_policy(body), str(backup_id)
-
-
-def _fetch(me: "Person", place: str, mount: MountedSecret, folder: Path, *, hint: str) -> None:
-    try:
-        secret = me.cluster.get(SECRET, place, mount.name)
-    except NotAuthorized as error:
-        raise NotAuthorized(
-            f"You may not read Secret {place}/{mount.name}, which leads to the backup.", hint=hint
-        ) from error
-    if secret is None:
-        raise SecretMissing(f"There is no Secret {place}/{mount.name}.", hint="The policy names it.")
-    folder.mkdir()
-    for key, file in mount.files.items():
-        if key in (secret.get("data") or {}):
-            (folder / file).write_bytes(b64decode(secret["data"][key]))
 
 
 def _elsewhere(backup_id: str, policy: str) -> str:

@@ -1,0 +1,17 @@
+"""What the API does beyond showing, as far as it is switched on."""
+
+from dataclasses import dataclass
+
+from holdfast.services.download import Opener
+
+
+@dataclass(frozen=True)
+class Features:
+    """``opener`` opens a policy's repository for a download; None: nothing is downloaded.
+
+    ``automated``: backups that are due may be asked for without a token, by who knows ``cron_secret`` if there is one.
+    """
+
+    opener: Opener | None = None
+    automated: bool = False
+    cron_secret: str | None = None
