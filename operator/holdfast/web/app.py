@@ -63,7 +63,7 @@ def create_app(
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
-    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, downloads=bool(features.opener))
     add_problems(app)
     _name_problem(app)
     return app

@@ -3,6 +3,7 @@
 HOLDFAST_PICTURES=FOLDER keeps a picture of each page, in three widths, by day and by night.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,7 +37,7 @@ def chromium() -> Iterator[Browser]:
 def restorer(here: Namespace) -> str:
     """A token of who may do all that a page offers."""
     here.kubectl("create", "serviceaccount", "restorer")
-    for role in ("view", "edit", "restore"):
+    for role in ("view", "edit", "download", "restore"):
         options = (f"--clusterrole=default:holdfast:{role}", f"--serviceaccount={here.name}:restorer")
         here.kubectl("create", "rolebinding", f"restorer-{role}", *options)
     return token_of(here, "restorer")
@@ -117,6 +118,9 @@ def test_a_backup_is_started_and_a_restore_planned_and_done(
         expect(phase).to_have_text("Succeeded")
         page.get_by_role("button", name="Hold").click()
         expect(phase).to_contain_text("held")
+        with page.expect_download() as begun:
+            page.get_by_role("link", name="Download").click()
+        assert json.loads(begun.value.path().read_text())["collections"]["users"]["count"] == 5
         inspect(page, "run-held")
 
 

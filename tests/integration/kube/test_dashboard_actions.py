@@ -77,6 +77,7 @@ def test_who_may_only_look_is_offered_nothing_and_refused(place: Namespace, web:
         page = somebody.look(path)
         assert page.status == 200
         assert page.text.count("<form") == 1, "signing out is for everybody"
+        assert "Download" not in page.text
         assert "/restore" not in page.text.replace(f"/restores/{place.name}/planned", "")
     assert somebody.look("/policies/{}/shop/restore").status == 403
     fields = {"confirm": "shop", "database": "shop", "existing": "Fail"}

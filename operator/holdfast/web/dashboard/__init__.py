@@ -35,14 +35,17 @@ def add_dashboard(
     audit: Audit,
     sessions: Sessions,
     clock: Callable[[], datetime],
+    *,
+    downloads: bool,
 ) -> None:
-    """Give the application its pages, and its endpoints the sessions of those who look at them."""
+    """Give the application its pages, and its endpoints the sessions of those who look at them. ``downloads``: whether
+    the API hands out backups."""
     app.state.sessions = sessions
     files = StaticFiles()
     pages = Pages(files, clock)
     arrivals = Arrivals(mirror)
     sign_ins = Limiter("failed attempts to sign in from your address", FAILED_SIGN_INS, time.monotonic)
-    desk = Desk(look_up, reviewer, cluster, audit, sessions, pages, arrivals, sign_ins, clock)
+    desk = Desk(look_up, reviewer, cluster, audit, sessions, pages, arrivals, sign_ins, clock, downloads)
     router = APIRouter(route_class=route_class(pages), include_in_schema=False)
     add_sign_in(router, desk)
     add_home(router, desk)

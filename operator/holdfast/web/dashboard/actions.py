@@ -13,6 +13,7 @@ from holdfast.services.hold import hold_for
 from holdfast.services.start_backup import start_backup
 from holdfast.web.dashboard.desk import Desk, Name, Namespace, go_to
 from holdfast.web.dashboard.door import Change, SignedIn
+from holdfast.web.parameters import origin_of
 
 
 @dataclass
@@ -25,7 +26,7 @@ class Entry:
 @contextmanager
 def audited(desk: Desk, request: Request, viewer: Viewer, action: str, namespace: str, name: str) -> Iterator[Entry]:
     """Tell of an action, whether it is done or refused."""
-    entry, origin = Entry(name), request.client.host if request.client else ""
+    entry, origin = Entry(name), origin_of(request)
     try:
         yield entry
     except HoldfastError as error:

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from holdfast.errors import HoldfastError, NotAuthorized, Unavailable
 from holdfast.ports import Cluster, Kind, Reviewer
 from holdfast.services.look_up import LookUp
+from holdfast.services.rights import DOWNLOAD
 from holdfast.web.audit import Audit
 from holdfast.web.dashboard.arrivals import Arrivals
 from holdfast.web.dashboard.door import SAFE, SignedOut, Visitor, visitor_of
@@ -42,9 +43,14 @@ class Desk:
     sign_ins: Limiter
     """Of each address: those that failed."""
     clock: Callable[[], datetime]
+    downloads: bool
+    """Whether backups are handed out at all."""
 
     def may(self, visitor: Visitor, verb: str, kind: Kind, namespace: str) -> bool:
         return self.reviewer.allows(visitor.viewer, verb, kind, namespace)
+
+    def may_download(self, visitor: Visitor, namespace: str) -> bool:
+        return self.downloads and self.may(visitor, DOWNLOAD.verb, DOWNLOAD.kind, namespace)
 
 
 def go_to(path: str) -> Response:

@@ -15,6 +15,7 @@ def add_runs(router: APIRouter, desk: Desk) -> None:
         facts = {
             "view": run_view(run, desk.clock()),
             "may_hold": run.stored and desk.may(visitor, "patch", BACKUP_RUN, namespace),
+            "may_download": run.stored and desk.may_download(visitor, namespace),
             "may_restore": run.stored and desk.may(visitor, "create", RESTORE_RUN, namespace),
         }
         return desk.pages.page("run.html", visitor, facts)

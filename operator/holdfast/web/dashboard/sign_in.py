@@ -11,7 +11,7 @@ from holdfast.ports import Viewer
 from holdfast.web.dashboard.desk import Desk, go_to
 from holdfast.web.dashboard.door import Change, Form, SignedIn
 from holdfast.web.limits import TooMany
-from holdfast.web.parameters import TOKEN_LIMIT
+from holdfast.web.parameters import TOKEN_LIMIT, origin_of
 from holdfast.web.session import COOKIE, session_of
 
 UNKNOWN = "The cluster does not know this token, or it has expired, or it was made for something else."
@@ -32,7 +32,7 @@ def add_sign_in(router: APIRouter, desk: Desk) -> None:
     def sign_in(request: Request, form: Form) -> Response:
         """A session for a token that the cluster knows."""
         path, token = _own_path(form.get("next", "/")), form.get("token", "").strip()
-        origin = request.client.host if request.client else ""
+        origin = origin_of(request)
         try:
             desk.sign_ins.check(origin)
             viewer = desk.reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT and token.isascii() else None
@@ -58,7 +58,7 @@ def add_sign_in(router: APIRouter, desk: Desk) -> None:
     @router.post("/sign-out")
     def sign_out(request: Request, visitor: SignedIn, _form: Change) -> Response:
         """The end of a session in this browser."""
-        origin = request.client.host if request.client else ""
+        origin = origin_of(request)
         desk.audit.tell(visitor.viewer, "SignOut", "", "", origin=origin, result="Done")
         answer = go_to("/sign-in")
         answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
