@@ -82,7 +82,7 @@ def test_who_may_only_look_is_offered_nothing_and_refused(place: Namespace, web:
     assert somebody.look("/policies/{}/shop/restore").status == 403
     fields = {"confirm": "shop", "database": "shop", "existing": "Fail"}
     assert [somebody.send(path, **fields).status for path in ACTIONS] == [403] * len(ACTIONS)
-    assert [(one["action"], one["result"]) for one in entries(web)[before + 1 :]] == [
+    assert [(one["action"], one["result"]) for one in entries(web)[before:]] == [
         (action, "NotAuthorized") for action in ("Backup", "PlanRestore", "Hold", "Release", "Restore")
     ]
     assert place.kubectl("get", "br,rr", "-o", "name").split() == [
