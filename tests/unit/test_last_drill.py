@@ -77,6 +77,33 @@ def test_nothing_passes_without_the_words_and_the_end_of_success(
     assert result_of(cluster) == ("one", "Failed")
 
 
+def test_a_drill_that_takes_up_more_than_its_disk_is_told_so_and_what_to_raise(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    ended = {"type": "Failed", "reason": "BackoffLimitExceeded", "message": "The limit is reached."}
+    body = cron_job_job("one", conditions=[{**ended, "status": "True", "lastTransitionTime": format_time(clock.now)}])
+    body["metadata"]["labels"] = {**body["metadata"]["labels"], DRILL_LABEL: "true"}
+    job = cluster.put(JOB, body)
+    said = 'Usage of EmptyDir volume "drill-data" exceeds the limit "10Gi". '
+    for number in range(2):
+        evicted = pod_body(job, clock.now, name=f"pod-{number}", phase="Failed", reason="Evicted", message=said)
+        cluster.put(POD, evicted)
+    found = last_drill(cluster, POLICY, None)
+    assert found is not None
+    assert found.result == "Failed"
+    assert 'exceeds the limit "10Gi"' in (found.message or "")
+    assert "spec.verification.drill.target.ephemeral.disk" in (found.message or "")
+
+
+def test_the_last_of_several_tries_of_a_drill_is_told(cluster: FakeCluster, clock: FakeClock) -> None:
+    job = drill_job(cluster, clock, "one", "Failed", WorkerMessage("SourceUnavailable", "It does not answer."))
+    clock.advance(-60)
+    cluster.put(POD, pod_body(job, clock.now, name="earlier", phase="Failed", reason="Evicted", message="Full."))
+    found = last_drill(cluster, POLICY, None)
+    assert found is not None
+    assert (found.result, found.message) == ("Failed", "It does not answer.")
+
+
 def test_the_newest_drill_counts(cluster: FakeCluster, clock: FakeClock) -> None:
     drill_job(cluster, clock, "newer", "Failed", None)
     clock.advance(-timedelta(days=7).total_seconds())

@@ -109,7 +109,7 @@ def judge(
 
     ``lost``: what to do where a worker ended well and nobody knows what it said.
     """
-    newest_first = sorted(pods, key=lambda pod: pod.created, reverse=True)
+    newest_first = _newest_first(pods)
     telling = _telling(newest_first)
     # The pod of a node that died never goes: the Job would fail for ever, and the run with it.
     stuck = job.failing_since is not None and now - job.failing_since >= FAILING_PATIENCE
@@ -134,6 +134,15 @@ def judge(
         seconds = int(start_timeout.total_seconds())
         return RunEnd(Phase.FAILED, reason, f"{message} (Given up after {seconds} s without a start.)")
     return RunWaits(reason, message)
+
+
+def how_it_ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:
+    """Given a Job that is over and its pods, say why: by the worker's words, or else by what its node tells."""
+    return _ended(job, _telling(_newest_first(pods)), lost)
+
+
+def _newest_first(pods: Sequence[PodState]) -> Sequence[PodState]:
+    return sorted(pods, key=lambda pod: pod.created, reverse=True)
 
 
 def _telling(pods: Sequence[PodState]) -> Sequence[PodState]:

@@ -9,19 +9,21 @@ from datetime import UTC, datetime, timedelta
 
 from holdfast.domain.human import human_duration
 from holdfast.domain.phases import Phase
+from holdfast.domain.run_end import RunEnd, how_it_ended
 from holdfast.domain.schedule import parse_schedule
 from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObject
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
 from holdfast.resources.drill import LastDrill
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.cron_jobs import own_cron_job
-from holdfast.services.follow_job import last_words
-from holdfast.specs.drill_job import drill_cron_job
+from holdfast.services.follow_job import observe
+from holdfast.specs.drill_job import DATA_VOLUME, drill_cron_job
 from holdfast.specs.job_state import job_state, parse_time
 from holdfast.specs.names import DRILL_LABEL, POLICY_LABEL, drill_cron_job_name
 from holdfast.specs.worker import WorkerImage
 
 DRILL_PASSED = "DrillPassed"
+_LOST = "Nothing is proven: make another one by kubectl create job."
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 Ensure = Callable[[Cluster, Kind, KubeObject], None]
@@ -59,22 +61,28 @@ def last_drill(cluster: Cluster, policy: BackupPolicy, known: LastDrill | None) 
 
 
 def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:
-    state, metadata = job_state(job), job["metadata"]
-    words = last_words(cluster, job)
-    passed = state.end == "Complete" and words is not None and words.phase is Phase.SUCCEEDED
+    state, pods = observe(cluster, job)
+    end = how_it_ended(state, pods, _LOST)
+    words = end.worker
+    passed = state.end == "Complete" and end.phase is Phase.SUCCEEDED
     facts = dict(words.status) if words else {}
-    message = words.message if words else state.message or "Its pod did not say what came of it."
     seconds = facts.get("durationSeconds")
     return LastDrill(
-        job=metadata["name"],
+        job=job["metadata"]["name"],
         result="Passed" if passed else "Failed",
         time=moment,
         backup_id=facts.get("backupId"),
         documents=facts.get("documents"),
         duration_seconds=seconds,
         duration=_for_people(seconds),
-        message=message[:MESSAGE_LIMIT],
+        message=_in_words(end)[:MESSAGE_LIMIT],
     )
+
+
+def _in_words(end: RunEnd) -> str:
+    if end.reason == "Evicted" and DATA_VOLUME in end.message:
+        return f"{end.message} Raise spec.verification.drill.target.ephemeral.disk of the policy."
+    return end.message
 
 
 def _for_people(seconds: int | None) -> str | None:

@@ -12,7 +12,8 @@ DRILL = "drill"
 """Folder of the Secret of the server that a drill restores into."""
 SIDECAR = "mongod"
 EPHEMERAL_URI = "mongodb://127.0.0.1:27017/?directConnection=true"
-_DATA = "drill-data"
+DATA_VOLUME = "drill-data"
+"""What the server stores; it is named where a pod is evicted for it."""
 
 
 def drill_cron_job(policy: BackupPolicy, drill: DrillSpec, image: WorkerImage) -> KubeObject:
@@ -42,7 +43,7 @@ def _errand(drill: DrillSpec) -> Errand:
         return Errand(
             "drill",
             sidecars=(_server(target),),
-            volumes=({"name": _DATA, "emptyDir": {"sizeLimit": target.disk}},),
+            volumes=({"name": DATA_VOLUME, "emptyDir": {"sizeLimit": target.disk}},),
         )
     ref = target.uri_secret_ref
     return Errand("drill", secrets={DRILL: MountedSecret(ref.name, {ref.key: URI_FILE}, ((URI_FILE,),))})
@@ -63,7 +64,7 @@ def _server(target: EphemeralTarget) -> KubeObject:
             "capabilities": {"drop": ["ALL"]},
         },
         "volumeMounts": [
-            {"name": _DATA, "mountPath": "/data/db"},
+            {"name": DATA_VOLUME, "mountPath": "/data/db"},
             {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108 (inside the pod)
         ],
     }

@@ -33,6 +33,7 @@ def drill(target: dict[str, Any], **more: Any) -> dict[str, Any]:
         (drill({"ephemeral": {}}), "image"),
         (drill(SCRATCH, keepHistory=0), "greater than or equal to 1"),
         ({"drill": {"target": SCRATCH}}, "schedule"),
+        ({"drill": {"schedule": "@weekly"}}, "spec.verification.drill.target: Required value"),
     ],
 )
 def test_a_wrong_drill_is_refused_in_words(here: Namespace, verification: dict[str, Any], said: str) -> None:
