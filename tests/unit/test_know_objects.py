@@ -10,10 +10,11 @@ import pytest
 from holdfast.errors import ClusterUnavailable, HoldfastError
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, JOB, POD, SECRET, Kind, KubeObject
 from holdfast.services.know_objects import MADE, OURS, KnownObjects
+from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.specs.names import MANAGED, POLICY_LABEL, policy_labels
 from tests.support.cluster_contract import ClusterContract
-from tests.support.fake_cluster import FakeCluster
-from tests.support.kube_objects import NAMESPACE, policy_body, run_body, secret_body
+from tests.support.fake_cluster import FakeClock, FakeCluster
+from tests.support.kube_objects import IMAGE, NAMESPACE, policy_body, run_body, secret_body
 
 SHOP = {POLICY_LABEL: "shop"}
 
@@ -92,6 +93,19 @@ def test_what_is_known_is_not_asked_for(bench: Bench) -> None:
     assert not bench.known.list(JOB, NAMESPACE, SHOP)
     assert not bench.known.list(BACKUP_RUN, NAMESPACE, {POLICY_LABEL: "crm"})
     assert not bench.asked
+
+
+def test_a_look_at_a_policy_at_rest_asks_for_its_secret_alone(bench: Bench) -> None:
+    bench.cluster.put(SECRET, secret_body())
+    bench.cluster.put(BACKUP_POLICY, policy_body())
+    bench.cluster.patch_status(BACKUP_RUN, bench.run(), {"phase": "Succeeded", "backupId": "b"})
+    clock = FakeClock()
+    for _ in range(2):
+        reconcile_policy(bench.known, NAMESPACE, "shop", image=IMAGE, clock=clock)
+    bench.survey()
+    bench.seconds = 60.0
+    reconcile_policy(bench.known, NAMESPACE, "shop", image=IMAGE, clock=clock)
+    assert set(bench.asked) == {"get Secret"}
 
 
 def test_what_is_not_known_is_asked_for(bench: Bench) -> None:

@@ -22,14 +22,14 @@ from holdfast.domain.history import history, surprises
 from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.schedule import Schedule, parse_schedule
 from holdfast.errors import ClusterUnavailable, HoldfastError, InvalidSpec, SecretMissing
-from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, Clock, Cluster, KubeObject, SourceProbe
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, Clock, Cluster, KubeObject, SourceProbe
 from holdfast.resources.conditions import condition, find_condition, set_condition
 from holdfast.resources.health import Health
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
-from holdfast.services.cron_jobs import own_cron_job
 from holdfast.services.find_policy import living_policy
 from holdfast.services.mail_account import secret_values
+from holdfast.services.own_objects import own_object
 from holdfast.services.see_missed import SCHEDULE_MISSED
 from holdfast.services.write_status import parse_run, write_status
 from holdfast.specs.health_status import (
@@ -82,7 +82,7 @@ def _findings(
 ) -> list[Finding]:
     told = [ended(run) for run in backups]
     compliant = find_condition(policy.status.conditions, RETENTION_COMPLIANT)
-    drill_cron_job = own_cron_job(cluster, policy, drill_cron_job_name(policy.metadata.name))
+    drill_cron_job = own_object(cluster, CRON_JOB, policy, drill_cron_job_name(policy.metadata.name))
     asked = drills(policy, parse_time(drill_cron_job["metadata"].get("creationTimestamp")) if drill_cron_job else None)
     return [
         connection(ping, told),
@@ -106,7 +106,7 @@ def _cron(cluster: Cluster, policy: BackupPolicy) -> Finding:
     ready, stalled = find_condition(conditions, _READY), find_condition(conditions, STALLED)
     missed = find_condition(conditions, SCHEDULE_MISSED)
     return cron_schedule(
-        in_force=own_cron_job(cluster, policy, policy.metadata.name) is not None,
+        in_force=own_object(cluster, CRON_JOB, policy, policy.metadata.name) is not None,
         unready=ready.message if ready and ready.status != "True" else "",
         stalled=stalled is not None and stalled.status == "True",
         suspended=policy.spec.schedule.suspend,

@@ -13,7 +13,7 @@ from holdfast.resources.conditions import Condition, condition, set_condition
 from holdfast.resources.point_in_time import PointInTimeStatus
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun, RunReason
-from holdfast.services.follow_job import controller
+from holdfast.services.own_objects import own_object
 from holdfast.services.policy_runs import runs_of
 from holdfast.specs.archiver import archiver
 from holdfast.specs.health_status import POINT_IN_TIME
@@ -30,8 +30,8 @@ def see_to_archiver(cluster: Cluster, policy: BackupPolicy, image: WorkerImage, 
     if policy.archives:
         ensure(cluster, DEPLOYMENT, archiver(policy, image))
         return
-    existing = cluster.get(DEPLOYMENT, policy.metadata.namespace, archiver_name(policy.metadata.name))
-    if existing is not None and controller(existing).get("uid") == policy.metadata.uid:
+    existing = own_object(cluster, DEPLOYMENT, policy, archiver_name(policy.metadata.name))
+    if existing is not None:
         cluster.delete(DEPLOYMENT, existing)
 
 

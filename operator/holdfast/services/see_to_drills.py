@@ -15,8 +15,8 @@ from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObje
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
 from holdfast.resources.drill import LastDrill
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.cron_jobs import own_cron_job
 from holdfast.services.follow_job import observe
+from holdfast.services.own_objects import own_object
 from holdfast.specs.drill_job import DATA_VOLUME, drill_cron_job
 from holdfast.specs.job_state import job_state, parse_time
 from holdfast.specs.names import DRILL_LABEL, POLICY_LABEL, drill_cron_job_name
@@ -39,7 +39,7 @@ def see_to_drills(cluster: Cluster, policy: BackupPolicy, image: WorkerImage, en
         parse_schedule(drill.schedule, policy.spec.schedule.time_zone)
         ensure(cluster, CRON_JOB, drill_cron_job(policy, drill, image))
         return
-    existing = own_cron_job(cluster, policy, drill_cron_job_name(policy.metadata.name))
+    existing = own_object(cluster, CRON_JOB, policy, drill_cron_job_name(policy.metadata.name))
     # A policy may have this name itself: only what is made for drills goes.
     if existing is not None and DRILL_LABEL in existing["spec"]["jobTemplate"]["metadata"].get("labels", {}):
         cluster.delete(CRON_JOB, existing)
