@@ -39,7 +39,7 @@ unit: setup ## Tests of the rules: seconds, nothing started
 integration: setup ## Tests on a real MongoDB and a real API server
 	$(call say,Integration tests)
 	@$(BIN)/python -m tests.cluster tools >/dev/null
-	@$(BIN)/python -m pytest tests/integration
+	@$(BIN)/python -m pytest tests/integration --numprocesses 3 --dist loadfile
 
 .PHONY: e2e
 e2e: setup cluster-up ## Tests of the operator in a real Kubernetes, installed by Helm
