@@ -15,7 +15,19 @@ def _parts(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-class OperatorSettings(BaseSettings):
+class LooksSettings(BaseSettings):
+    """Of whoever sends mail: how it looks."""
+
+    mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
+    """How mails name their sender."""
+    mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
+    mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
+    """Where the foot of a mail leads: a dashboard, a runbook."""
+    mail_logo: str = ""
+    """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
+
+
+class OperatorSettings(LooksSettings):
     """Of the operator's Deployment."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
@@ -39,13 +51,6 @@ class OperatorSettings(BaseSettings):
     """0: none."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """0: none."""
-    mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
-    """How mails name their sender."""
-    mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
-    mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
-    """Where the foot of a mail leads: a dashboard, a runbook."""
-    mail_logo: str = ""
-    """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
     channel_schemes: Annotated[tuple[str, ...], NoDecode] = SCHEMES
     """Which channels policies may name, by Apprise's schemes. None: no channels at all."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -69,7 +74,7 @@ class OperatorSettings(BaseSettings):
         return self
 
 
-class WebSettings(BaseSettings):
+class WebSettings(LooksSettings):
     """Of the Deployment of the HTTP API."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
@@ -90,6 +95,8 @@ class WebSettings(BaseSettings):
     """Whether backups that are due may be asked for without a token."""
     cron_secret: Annotated[SecretStr | None, Field(min_length=8)] = None
     """Who asks for them must know it, if there is one."""
+    test_mail: bool = False
+    """Whether mails with sample data may be sent."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")

@@ -6,6 +6,8 @@ from holdfast.ports import BACKUP_POLICY, Kind, Reviewer, Viewer
 
 DOWNLOADS = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns/download")
 """No object: the right to take a backup away."""
+TEST_MAILS = Kind("holdfast.dev/v1alpha1", "BackupPolicy", "backuppolicies/testemail")
+"""The same of a mail with sample data to those who get the mails of a policy."""
 
 
 @dataclass(frozen=True)
@@ -16,8 +18,9 @@ class Right:
 
 GET_POLICIES = Right("get", BACKUP_POLICY)
 DOWNLOAD = Right("get", DOWNLOADS)
+SEND_TEST_MAIL = Right("create", TEST_MAILS)
 
-ROLES = {DOWNLOADS: "the chart's cluster role …:download"}
+ROLES = {DOWNLOADS: "the chart's cluster role …:download", TEST_MAILS: "the cluster role edit"}
 """Which role holds a right, for messages."""
 
 

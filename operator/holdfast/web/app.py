@@ -25,6 +25,7 @@ from holdfast.web.headers import Headers
 from holdfast.web.lists import add_lists
 from holdfast.web.post_backup import add_post_backup
 from holdfast.web.problems import add_problems, answer
+from holdfast.web.sample_mails import SampleMails, add_sample_mails
 from holdfast.web.session import Sessions
 
 
@@ -58,12 +59,14 @@ def create_app(
     allowed, secret = features.automated, features.cron_secret
     due = Automated(cluster, mirror, audit, clock, time.monotonic, allowed=allowed, secret=secret)
     add_get_backup(app, downloads, due)
+    mails = SampleMails(look_up, features.mailer, cluster, audit, clock, time.monotonic)
+    add_sample_mails(app, mails)
     add_lists(app, look_up)
     changes = RecentChanges()
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
-    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails)
     add_problems(app)
     _name_problem(app)
     return app
