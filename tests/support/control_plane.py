@@ -84,6 +84,8 @@ class ControlPlane:
         self._audit = folder / "audit.log"
         self.kubeconfig = folder / "admin.kubeconfig"
         self.operator_kubeconfig = folder / "operator.kubeconfig"
+        self.accounts_key = folder / "accounts.key"
+        """What the tokens of ServiceAccounts are signed with."""
 
     @property
     def url(self) -> str:
@@ -153,7 +155,7 @@ class ControlPlane:
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        (self._folder / "accounts.key").write_bytes(private)
+        self.accounts_key.write_bytes(private)
         (self._folder / "accounts.pub").write_bytes(public)
         admin, operator = self._tokens["admin"], self._tokens[OPERATOR]
         (self._folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
@@ -202,7 +204,7 @@ class ControlPlane:
             "--service-cluster-ip-range=10.97.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._folder / 'accounts.pub'}",
-            f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
+            f"--service-account-signing-key-file={self.accounts_key}",
             *self._more,
         ]
 
@@ -214,7 +216,7 @@ class ControlPlane:
             f"--secure-port={port}",
             f"--cert-dir={self._folder / 'controller-certs'}",
             "--leader-elect=false",
-            f"--service-account-private-key-file={self._folder / 'accounts.key'}",
+            f"--service-account-private-key-file={self.accounts_key}",
             "--controllers=*,-nodeipam,-nodelifecycle,-cloud-node-lifecycle,-service-lb-controller",
         ]
 

@@ -15,6 +15,7 @@ from holdfast.web.admin import add_status
 from holdfast.web.answers import Problem
 from holdfast.web.audit import Audit
 from holdfast.web.automated import Automated
+from holdfast.web.body_limit import BodyLimit
 from holdfast.web.dashboard import add_dashboard
 from holdfast.web.download import Downloads
 from holdfast.web.event_stream import Bell
@@ -43,6 +44,7 @@ def create_app(
     # No pages for the OpenAPI document: they would load scripts from outside.
     app = FastAPI(title="Holdfast", version=VERSION, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     app.state.reviewer = reviewer
+    app.add_middleware(BodyLimit)
     app.add_middleware(Headers)
 
     @app.get("/healthz", include_in_schema=False)
