@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from holdfast.domain.channels import SCHEMES
+from holdfast.domain.mail_settings import is_address
 
 
 def _parts(value: object) -> object:
@@ -95,11 +96,13 @@ class WebSettings(LooksSettings):
     """Whether backups that are due may be asked for without a token."""
     cron_secret: Annotated[SecretStr | None, Field(min_length=8)] = None
     """Who asks for them must know it, if there is one."""
+    admin_email: Annotated[tuple[str, ...], NoDecode] = ()
+    """Users of these names may do all that Holdfast does, in all namespaces that it watches. None: nobody by name."""
     test_mail: bool = False
     """Whether mails with sample data may be sent."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")
+    @field_validator("audiences", "trusted_proxies", "watch_namespaces", "admin_email", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _parts(value)
@@ -111,6 +114,13 @@ class WebSettings(LooksSettings):
                 "HOLDFAST_AUDIENCES needs a right in the whole cluster, HOLDFAST_WATCH_NAMESPACES has none"
             )
         return self
+
+    @field_validator("admin_email")
+    @classmethod
+    def _addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_address(name) for name in names):
+            raise ValueError("it holds what is not an address")
+        return names
 
     @field_validator("trusted_proxies")
     @classmethod

@@ -515,6 +515,14 @@ def test_the_web_may_get_what_test_mails_are_made_of_while_there_are_some(render
     assert with_them - without == {("secrets", "get"), ("configmaps", "get")}
 
 
+def test_admins_by_their_address_are_named_in_a_secret(render: Render) -> None:
+    chosen = ("web.adminByEmail.enabled=true", "web.adminByEmail.secretName=who")
+    for settings, wanted in ((chosen, {"secretKeyRef": {"name": "who", "key": "ADMIN_EMAIL"}}), (chosen[1:], None)):
+        web = named(render("web.enabled=true", *settings), "Deployment", "holdfast-web")
+        environment = environment_of(web["spec"]["template"]["spec"]["containers"][0])
+        assert environment.get("HOLDFAST_ADMIN_EMAIL") == wanted
+
+
 def test_mails_of_the_web_look_like_those_of_the_operator(render: Render) -> None:
     objects = render("web.enabled=true", "mail.name=Nightwatch", "mail.logo=iVBORw0KGgo=")
     of_operator, of_web = (

@@ -13,7 +13,7 @@ from holdfast.kube.mirror import KubeMirror
 from holdfast.kube.reviewer import KubeReviewer, NamespacedReviewer
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Reviewer
 from holdfast.services.know_viewers import KnownViewers
-from holdfast.services.rights import DownloadsForAll
+from holdfast.services.rights import AdminsByName, DownloadsForAll
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
@@ -42,6 +42,8 @@ def run_web() -> None:
         reviewer = NamespacedReviewer(connection, settings.watch_namespaces)
     if settings.download == "Authenticated":
         reviewer = DownloadsForAll(reviewer)
+    if settings.admin_email:
+        reviewer = AdminsByName(reviewer, settings.admin_email)
     known = KnownViewers(reviewer, time.monotonic)
     opener = partial(repository_by_secrets, cluster, who="Holdfast's web", hint=_SECRETS_HINT)
     features = Features(
