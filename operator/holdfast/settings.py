@@ -9,13 +9,26 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from holdfast.domain.channels import SCHEMES
+from holdfast.domain.mail_settings import is_address
 
 
 def _parts(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-class OperatorSettings(BaseSettings):
+class LooksSettings(BaseSettings):
+    """Of whoever sends mail: how it looks."""
+
+    mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
+    """How mails name their sender."""
+    mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
+    mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
+    """Where the foot of a mail leads: a dashboard, a runbook."""
+    mail_logo: str = ""
+    """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
+
+
+class OperatorSettings(LooksSettings):
     """Of the operator's Deployment."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
@@ -39,13 +52,6 @@ class OperatorSettings(BaseSettings):
     """0: none."""
     metrics_port: Annotated[int, Field(ge=0, le=65535)] = 8081
     """0: none."""
-    mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
-    """How mails name their sender."""
-    mail_colour: Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")] = "#1f5fa8"
-    mail_link: Annotated[str, Field(max_length=2000, pattern=r"^(https?://[^\s\"<>]+)?$")] = ""
-    """Where the foot of a mail leads: a dashboard, a runbook."""
-    mail_logo: str = ""
-    """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
     channel_schemes: Annotated[tuple[str, ...], NoDecode] = SCHEMES
     """Which channels policies may name, by Apprise's schemes. None: no channels at all."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
@@ -69,7 +75,7 @@ class OperatorSettings(BaseSettings):
         return self
 
 
-class WebSettings(BaseSettings):
+class WebSettings(LooksSettings):
     """Of the Deployment of the HTTP API."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
@@ -90,9 +96,13 @@ class WebSettings(BaseSettings):
     """Whether backups that are due may be asked for without a token."""
     cron_secret: Annotated[SecretStr | None, Field(min_length=8)] = None
     """Who asks for them must know it, if there is one."""
+    admin_email: Annotated[tuple[str, ...], NoDecode] = ()
+    """Users of these names may do all that Holdfast does, in all namespaces that it watches. None: nobody by name."""
+    test_mail: bool = False
+    """Whether mails with sample data may be sent."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("audiences", "trusted_proxies", "watch_namespaces", mode="before")
+    @field_validator("audiences", "trusted_proxies", "watch_namespaces", "admin_email", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return _parts(value)
@@ -104,6 +114,13 @@ class WebSettings(BaseSettings):
                 "HOLDFAST_AUDIENCES needs a right in the whole cluster, HOLDFAST_WATCH_NAMESPACES has none"
             )
         return self
+
+    @field_validator("admin_email")
+    @classmethod
+    def _addresses(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_address(name) for name in names):
+            raise ValueError("it holds what is not an address")
+        return names
 
     @field_validator("trusted_proxies")
     @classmethod

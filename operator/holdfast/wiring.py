@@ -40,6 +40,7 @@ from holdfast.resources.references import KeySecretRef, UriSecretRef
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
 from holdfast.services.fetch_secrets import fetch_secrets
+from holdfast.settings import LooksSettings
 from holdfast.specs.drill_job import DRILL, EPHEMERAL_URI
 from holdfast.specs.names import drill_database
 from holdfast.specs.restore_job import TARGET
@@ -369,6 +370,10 @@ class Looks:
     colour: str = ""
     link: str = ""
     logo: str = ""
+
+    @classmethod
+    def of(cls, settings: LooksSettings) -> "Looks":
+        return cls(settings.mail_name, settings.mail_colour, settings.mail_link, settings.mail_logo)
 
 
 def open_mailer(looks: Looks | None = None) -> Mailer:

@@ -496,13 +496,42 @@ def test_the_web_may_look_and_ask_and_no_more(render: Render) -> None:
     reviews = ("tokenreviews", "subjectaccessreviews")
     created = {(kind, "create") for kind in ("backupruns", "restoreruns", "events", *reviews)}
     held = {("backupruns", "get"), ("backupruns", "patch")}
-    assert rights_of_the_web(render("web.enabled=true", "web.download=Off")) == shown | created | held
+    assert (
+        rights_of_the_web(render("web.enabled=true", "web.download=Off", "web.testMail=false"))
+        == shown | created | held
+    )
 
 
 @pytest.mark.parametrize("who", ["RBAC", "Authenticated"])
 def test_the_web_may_get_secrets_while_there_are_downloads(render: Render, who: str) -> None:
-    without = rights_of_the_web(render("web.enabled=true", "web.download=Off"))
-    assert rights_of_the_web(render("web.enabled=true", f"web.download={who}")) - without == {("secrets", "get")}
+    without = rights_of_the_web(render("web.enabled=true", "web.download=Off", "web.testMail=false"))
+    with_them = rights_of_the_web(render("web.enabled=true", f"web.download={who}", "web.testMail=false"))
+    assert with_them - without == {("secrets", "get")}
+
+
+def test_the_web_may_get_what_test_mails_are_made_of_while_there_are_some(render: Render) -> None:
+    without = rights_of_the_web(render("web.enabled=true", "web.download=Off", "web.testMail=false"))
+    with_them = rights_of_the_web(render("web.enabled=true", "web.download=Off"))
+    assert with_them - without == {("secrets", "get"), ("configmaps", "get")}
+
+
+def test_admins_by_their_address_are_named_in_a_secret(render: Render) -> None:
+    chosen = ("web.adminByEmail.enabled=true", "web.adminByEmail.secretName=who")
+    for settings, wanted in ((chosen, {"secretKeyRef": {"name": "who", "key": "ADMIN_EMAIL"}}), (chosen[1:], None)):
+        web = named(render("web.enabled=true", *settings), "Deployment", "holdfast-web")
+        environment = environment_of(web["spec"]["template"]["spec"]["containers"][0])
+        assert environment.get("HOLDFAST_ADMIN_EMAIL") == wanted
+
+
+def test_mails_of_the_web_look_like_those_of_the_operator(render: Render) -> None:
+    objects = render("web.enabled=true", "mail.name=Nightwatch", "mail.logo=iVBORw0KGgo=")
+    of_operator, of_web = (
+        environment_of(named(objects, "Deployment", name)["spec"]["template"]["spec"]["containers"][0])
+        for name in ("holdfast", "holdfast-web")
+    )
+    looks = {name: value for name, value in of_operator.items() if name.startswith("HOLDFAST_MAIL_")}
+    assert len(looks) == 4
+    assert looks.items() <= of_web.items()
 
 
 def test_secrets_of_a_download_lie_on_no_disk(render: Render) -> None:

@@ -30,6 +30,8 @@ from tests.support.process import Process, spawn
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm")
 OPERATOR = "operator"
 """A user with no right but what a test binds to it."""
+PERSON = "ada@example.com"
+"""Somebody as OIDC names people, with no rights at all."""
 START_SECONDS = 60
 PATHS: Mapping[str, str] = {
     "bp": "apis/holdfast.dev/v1alpha1/namespaces/{}/backuppolicies",
@@ -78,12 +80,14 @@ class ControlPlane:
     def __init__(self, folder: Path, *, api_server: Sequence[str] = ()) -> None:
         self._folder, self._more = folder, api_server
         self._bin = layout().bin
-        self._tokens = {"admin": secrets.token_hex(16), OPERATOR: secrets.token_hex(16)}
+        self._tokens = {"admin": secrets.token_hex(16), OPERATOR: secrets.token_hex(16), PERSON: secrets.token_hex(16)}
         self._etcd_port, self._peer_port, self._api_port = free_ports(3)
         self._processes: list[Process] = []
         self._audit = folder / "audit.log"
         self.kubeconfig = folder / "admin.kubeconfig"
         self.operator_kubeconfig = folder / "operator.kubeconfig"
+        self.accounts_key = folder / "accounts.key"
+        """What the tokens of ServiceAccounts are signed with."""
 
     @property
     def url(self) -> str:
@@ -99,6 +103,10 @@ class ControlPlane:
         self.write_kubeconfig(self.operator_kubeconfig, self._tokens[OPERATOR])
         self._spawn("kube-controller-manager", self._controllers())
         self._wait_for_service_account()
+
+    def token_of_person(self) -> str:
+        """Of PERSON, for the API server itself."""
+        return self._tokens[PERSON]
 
     def stop(self) -> None:
         """Killed, not asked: nothing of it is kept, and an API server takes its time."""
@@ -153,11 +161,11 @@ class ControlPlane:
         public = key.public_key().public_bytes(
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
-        (self._folder / "accounts.key").write_bytes(private)
+        self.accounts_key.write_bytes(private)
         (self._folder / "accounts.pub").write_bytes(public)
-        admin, operator = self._tokens["admin"], self._tokens[OPERATOR]
+        admin, operator, person = (self._tokens[name] for name in ("admin", OPERATOR, PERSON))
         (self._folder / "audit.yaml").write_text(yaml.safe_dump(AUDIT))
-        lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n'
+        lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n{person},{PERSON},{PERSON}\n'
         (self._folder / "tokens.csv").write_text(lines)
 
     def write_kubeconfig(self, path: Path, token: str) -> None:
@@ -202,7 +210,7 @@ class ControlPlane:
             "--service-cluster-ip-range=10.97.0.0/24",
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={self._folder / 'accounts.pub'}",
-            f"--service-account-signing-key-file={self._folder / 'accounts.key'}",
+            f"--service-account-signing-key-file={self.accounts_key}",
             *self._more,
         ]
 
@@ -214,7 +222,7 @@ class ControlPlane:
             f"--secure-port={port}",
             f"--cert-dir={self._folder / 'controller-certs'}",
             "--leader-elect=false",
-            f"--service-account-private-key-file={self._folder / 'accounts.key'}",
+            f"--service-account-private-key-file={self.accounts_key}",
             "--controllers=*,-nodeipam,-nodelifecycle,-cloud-node-lifecycle,-service-lb-controller",
         ]
 

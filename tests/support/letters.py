@@ -22,6 +22,7 @@ from holdfast.specs.letters import TEMPLATES, run_facts
 from holdfast.specs.missed_letter import missed_facts
 from holdfast.specs.new_user_letter import new_user_facts
 from holdfast.specs.restore_letter import restore_facts
+from holdfast.specs.sample_letters import check_facts
 from holdfast.specs.weekly_letter import week_facts
 from tests.support.kube_objects import policy_model
 
@@ -225,7 +226,7 @@ def letters() -> Mapping[str, Letter]:
     every["schedule_missed"] = missed_facts(policy(), "timetrack", MISSED)
     every["weekly_summary"] = week_facts(policy(), "timetrack", week(), WEEK_DUE)
     every["new_user"] = new_user_facts(policy(), "timetrack", SIGNUPS, PEOPLE, detail=Detail.FULL, unread="")
-    every["test"] = {"subject": "Mail works", "preview": "", "outcome": "good", "server": "smtp.example.com:587"}
+    every["test"] = check_facts("smtp.example.com:587")
     return {
         template: Letter(f"{template}@example.com", "admin@example.com", NOW, template, facts)
         for template, facts in every.items()

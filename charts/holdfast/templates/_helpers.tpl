@@ -63,3 +63,17 @@ app.kubernetes.io/component: test
 {{- end }}
 {{- join "," $names -}}
 {{- end -}}
+
+{{/* How mails look, for whoever sends them. */}}
+{{- define "holdfast.mailEnv" -}}
+- name: HOLDFAST_MAIL_NAME
+  value: {{ .Values.mail.name | quote }}
+- name: HOLDFAST_MAIL_COLOUR
+  value: {{ .Values.mail.colour | quote }}
+- name: HOLDFAST_MAIL_LINK
+  value: {{ .Values.mail.link | quote }}
+{{- with .Values.mail.logo }}
+- name: HOLDFAST_MAIL_LOGO
+  value: {{ . | quote }}
+{{- end }}
+{{- end -}}

@@ -121,13 +121,20 @@ subjects:
 - apiGroups: [""]
   resources: [events]
   verbs: [create]
-{{- if ne .Values.web.download "Off" }}
-# Those that lead to a policy's backups, while somebody downloads one. Never listed, never watched.
+{{- if or (ne .Values.web.download "Off") .Values.web.testMail }}
+# Those that lead to a policy's backups, while somebody downloads one; those with its mail settings, while somebody tries
+# them. Never listed, never watched.
 - apiGroups: [""]
   resources: [secrets]
   {{- with .Values.rbac.secretNames }}
   resourceNames: {{ toJson . }}
   {{- end }}
+  verbs: [get]
+{{- end }}
+{{- if .Values.web.testMail }}
+# Templates of mails that a policy names. Never listed, never watched.
+- apiGroups: [""]
+  resources: [configmaps]
   verbs: [get]
 {{- end }}
 {{- if .Values.watchNamespaces }}
@@ -157,6 +164,10 @@ subjects:
 - apiGroups: [holdfast.dev]
   resources: [backuppolicies, backupruns]
   verbs: [create, update, patch, delete, deletecollection]
+# No object: a mail with sample data to a policy's own recipients.
+- apiGroups: [holdfast.dev]
+  resources: [backuppolicies/testemail]
+  verbs: [create]
 {{- end -}}
 
 {{- define "holdfast.backupRules" -}}

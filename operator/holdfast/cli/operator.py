@@ -57,7 +57,7 @@ def run_operator() -> None:
 def _reconciler(
     settings: OperatorSettings, cluster: Cluster, census: Census, meter: Meter, fence: LeaseFence | None
 ) -> Reconciler:
-    looks = Looks(settings.mail_name, settings.mail_colour, settings.mail_link, settings.mail_logo)
+    looks = Looks.of(settings)
     mailer, pinger = open_mailer(looks), open_pinger()
     messenger = open_messenger(settings.channel_schemes, looks)
     if fence is not None:

@@ -3,13 +3,14 @@
 import os
 from datetime import UTC, datetime
 from typing import Annotated
-from uuid import uuid4
 
 import typer
 
 from holdfast.domain.mail_settings import ADMIN, HOST, is_address, read_mail_settings
 from holdfast.errors import InvalidMailSettings
 from holdfast.ports import Letter
+from holdfast.services.send_sample import hand_in
+from holdfast.specs.sample_letters import Sample, check_facts
 from holdfast.wiring import open_mailer
 
 
@@ -27,9 +28,9 @@ def send_test_mail(
         raise InvalidMailSettings(f"{HOST} is not set.", hint="Set it, with what goes with it: set -a; . ./.env.local")
     if not settings.admins:
         raise InvalidMailSettings("Nobody is named to send to.", hint=f"Give --to, or set {ADMIN}.")
-    mailer, domain = open_mailer(), settings.server.sender.address.rpartition("@")[2]
-    for address in settings.admins:
-        facts = {"subject": "Mail works", "preview": "", "outcome": "good", "server": str(settings.server)}
-        letter = Letter(f"{uuid4().hex}@{domain}", address, datetime.now(UTC), "test", facts)
-        mailer.send(settings.server, letter)
+    letter = Letter("", "", datetime.now(UTC), Sample.TEST, check_facts(str(settings.server)))
+    sent = hand_in(open_mailer(), settings.server, letter, settings.admins)
+    for address in sent.taken:
         typer.echo(f"{settings.server} took a mail for {address}.", err=True)
+    if sent.refusal is not None:
+        raise sent.refusal

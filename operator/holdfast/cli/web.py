@@ -13,7 +13,7 @@ from holdfast.kube.mirror import KubeMirror
 from holdfast.kube.reviewer import KubeReviewer, NamespacedReviewer
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Reviewer
 from holdfast.services.know_viewers import KnownViewers
-from holdfast.services.rights import DownloadsForAll
+from holdfast.services.rights import AdminsByName, DownloadsForAll
 from holdfast.settings import WebSettings
 from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
@@ -21,7 +21,7 @@ from holdfast.web.event_stream import Bell
 from holdfast.web.features import Features
 from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
-from holdfast.wiring import now, repository_by_secrets
+from holdfast.wiring import Looks, now, open_mailer, repository_by_secrets
 
 _SECRETS_HINT = "The chart gives its account that right while its value web.download is not Off."
 
@@ -42,11 +42,14 @@ def run_web() -> None:
         reviewer = NamespacedReviewer(connection, settings.watch_namespaces)
     if settings.download == "Authenticated":
         reviewer = DownloadsForAll(reviewer)
+    if settings.admin_email:
+        reviewer = AdminsByName(reviewer, settings.admin_email)
     known = KnownViewers(reviewer, time.monotonic)
     opener = partial(repository_by_secrets, cluster, who="Holdfast's web", hint=_SECRETS_HINT)
     features = Features(
         opener=None if settings.download == "Off" else opener,
         automated=settings.automated,
+        mailer=open_mailer(Looks.of(settings)) if settings.test_mail else None,
         cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
     )
     sessions = Sessions(read_key(settings.session_key_file), timedelta(seconds=settings.session_seconds), now)

@@ -147,6 +147,30 @@ class Started(Status):
     name: Annotated[str, Field(description="Name of the BackupRun.")]
 
 
+class MailAnswer(Status):
+    """Whether a policy sends mail, by which server and to whom; no secrets."""
+
+    namespace: Annotated[str, Field(description="Of the policy.")]
+    policy: Annotated[str, Field(description="Its name.")]
+    configured: Annotated[bool, Field(description="Mail can be sent, as far as can be seen without sending one.")]
+    reason: Annotated[str, Field(description="Configured, or why not, as one CamelCase word.")]
+    message: Annotated[str, Field(description="The same in words, with what to do.")]
+    server: Annotated[str | None, Field(description="Host and port of the mail server.")] = None
+    sender: Annotated[str | None, Field(description="Whom mails are from.")] = None
+    recipients: Annotated[tuple[str, ...], Field(description="Whom they are for.")] = ()
+
+
+class SampleMailSent(Status):
+    """The mail server took a mail with sample data for all recipients of the policy."""
+
+    namespace: Annotated[str, Field(description="Of the policy.")]
+    policy: Annotated[str, Field(description="Its name.")]
+    kind: Annotated[str, Field(description="Which mail.")]
+    server: Annotated[str, Field(description="Host and port of the mail server.")]
+    recipients: Annotated[tuple[str, ...], Field(description="The addresses that it took it for.")]
+    note: Annotated[str | None, Field(description="Why a template of the policy was not used, if so.")] = None
+
+
 class AutomatedAnswer(Status):
     """Of how many policies the run that is due on schedule was started now, and why not of the others."""
 

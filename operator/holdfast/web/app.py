@@ -15,6 +15,7 @@ from holdfast.web.admin import add_status
 from holdfast.web.answers import Problem
 from holdfast.web.audit import Audit
 from holdfast.web.automated import Automated
+from holdfast.web.body_limit import BodyLimit
 from holdfast.web.dashboard import add_dashboard
 from holdfast.web.download import Downloads
 from holdfast.web.event_stream import Bell
@@ -25,6 +26,7 @@ from holdfast.web.headers import Headers
 from holdfast.web.lists import add_lists
 from holdfast.web.post_backup import add_post_backup
 from holdfast.web.problems import add_problems, answer
+from holdfast.web.sample_mails import SampleMails, add_sample_mails
 from holdfast.web.session import Sessions
 
 
@@ -42,6 +44,7 @@ def create_app(
     # No pages for the OpenAPI document: they would load scripts from outside.
     app = FastAPI(title="Holdfast", version=VERSION, openapi_url="/api/openapi.json", docs_url=None, redoc_url=None)
     app.state.reviewer = reviewer
+    app.add_middleware(BodyLimit)
     app.add_middleware(Headers)
 
     @app.get("/healthz", include_in_schema=False)
@@ -58,12 +61,15 @@ def create_app(
     allowed, secret = features.automated, features.cron_secret
     due = Automated(cluster, mirror, audit, clock, time.monotonic, allowed=allowed, secret=secret)
     add_get_backup(app, downloads, due)
+    mails = SampleMails(look_up, features.mailer, cluster, audit, clock, time.monotonic)
+    add_sample_mails(app, mails)
     add_lists(app, look_up)
     changes = RecentChanges()
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
-    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, downloads=bool(features.opener))
+    downloads = bool(features.opener)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads=downloads)
     add_problems(app)
     _name_problem(app)
     return app

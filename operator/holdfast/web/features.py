@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from holdfast.ports import Mailer
 from holdfast.services.download import Opener
 
 
@@ -10,8 +11,10 @@ class Features:
     """``opener`` opens a policy's repository for a download; None: nothing is downloaded.
 
     ``automated``: backups that are due may be asked for without a token, by who knows ``cron_secret`` if there is one.
+    ``mailer`` sends mails with sample data; None: nobody does.
     """
 
     opener: Opener | None = None
     automated: bool = False
     cron_secret: str | None = None
+    mailer: Mailer | None = None

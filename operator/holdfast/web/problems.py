@@ -10,15 +10,20 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from holdfast.errors import (
+    AuthenticationFailed,
     BackupNotFound,
     BackupOutOfReach,
     DamagedBackup,
     HoldfastError,
     InvalidInput,
+    InvalidMailSettings,
+    MailRefused,
+    MailUnavailable,
     NotAuthorized,
     PolicyNotFound,
     RepositoryTooNew,
     RunNotFound,
+    SecretMissing,
     Unavailable,
 )
 from holdfast.web.answers import Problem
@@ -34,6 +39,12 @@ _STATUSES: tuple[tuple[type[HoldfastError], HTTPStatus], ...] = (
     (PolicyNotFound, HTTPStatus.NOT_FOUND),
     (RunNotFound, HTTPStatus.NOT_FOUND),
     (BackupOutOfReach, HTTPStatus.CONFLICT),
+    # What is set in the cluster is in the way, not what was asked.
+    (AuthenticationFailed, HTTPStatus.CONFLICT),
+    (InvalidMailSettings, HTTPStatus.CONFLICT),
+    (SecretMissing, HTTPStatus.CONFLICT),
+    (MailRefused, HTTPStatus.CONFLICT),
+    (MailUnavailable, HTTPStatus.CONFLICT),
     (InvalidInput, HTTPStatus.UNPROCESSABLE_ENTITY),
     (DamagedBackup, HTTPStatus.CONFLICT),
     (RepositoryTooNew, HTTPStatus.CONFLICT),

@@ -138,7 +138,9 @@ def holding(
 
 @pytest.fixture(scope="module")
 def web(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
-    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"), download="RBAC", automated="true")
+    process = WebProcess(
+        control_plane, tmp_path_factory.mktemp("web"), download="RBAC", automated="true", test_mail="true"
+    )
     try:
         process.start()
         yield process
@@ -181,6 +183,16 @@ def backer(here: Namespace, viewer: str) -> str:
             "create", "rolebinding", f"backer-{role}", f"--role={role}", f"--serviceaccount={here.name}:backer"
         )
     return token_of(here, "backer")
+
+
+@pytest.fixture
+def poster(here: Namespace, web: WebProcess) -> str:
+    """A token of who may send test mails here, and nothing else."""
+    del web
+    here.kubectl("create", "serviceaccount", "poster")
+    here.kubectl("create", "role", "poster", "--verb=create", "--resource=backuppolicies.holdfast.dev/testemail")
+    here.kubectl("create", "rolebinding", "poster", "--role=poster", f"--serviceaccount={here.name}:poster")
+    return token_of(here, "poster")
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from tests.integration.kube.conftest import Namespace, token_of
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_rights import rights_of, used
 from tests.integration.kube.test_web import BACKUP, is_problem, seen
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import PERSON, ControlPlane
 from tests.support.helm import objects_in
 from tests.support.web_process import WebProcess
 
@@ -88,3 +88,23 @@ def test_in_one_namespace_each_sees_what_the_cluster_lets_them(
     head, body, signature = viewer.split(".")
     for token in ("made-up", "x" * 20_000, f"{head}.{body}.{signature[::-1]}", token_of(here, "viewer")):
         assert is_problem(inside.get("/api/policies", token), 401)
+
+
+@pytest.mark.parametrize("admins", [PERSON, f"bob@example.com, {PERSON}", "bob@example.com", ""])
+def test_who_is_named_an_admin_may_do_all_and_nobody_else_may_more(
+    here: Namespace, control_plane: ControlPlane, tmp_path: Path, admins: str
+) -> None:
+    person(here, "stranger")
+    here.apply(policy())
+    web = WebProcess(control_plane, tmp_path, "web.audiences=null", release=here.name, audiences="", admin_email=admins)
+    try:
+        web.start()
+        ada, stranger = control_plane.token_of_person(), token_of(here, "stranger", API)
+        path = f"{BACKUP}?policy=shop&namespace={here.name}"
+        if PERSON in admins:
+            seen(here, web, ada, f"/api/policies?namespace={here.name}", 1)
+        assert web.get(path, ada, "POST").status == (202 if PERSON in admins else 403)
+        assert is_problem(web.get(path, stranger, "POST"), 403)
+        assert is_problem(web.get(path, "made-up", "POST"), 401)
+    finally:
+        web.stop()

@@ -20,6 +20,7 @@ from holdfast.web.dashboard.restores import add_restores
 from holdfast.web.dashboard.runs import add_runs
 from holdfast.web.dashboard.sign_in import add_sign_in
 from holdfast.web.limits import Limiter
+from holdfast.web.sample_mails import SampleMails
 from holdfast.web.session import Sessions
 
 FAILED_SIGN_INS = Rate(burst=10, seconds=30)
@@ -35,6 +36,7 @@ def add_dashboard(
     audit: Audit,
     sessions: Sessions,
     clock: Callable[[], datetime],
+    mails: SampleMails,
     *,
     downloads: bool,
 ) -> None:
@@ -45,7 +47,7 @@ def add_dashboard(
     pages = Pages(files, clock)
     arrivals = Arrivals(mirror)
     sign_ins = Limiter("failed attempts to sign in from your address", FAILED_SIGN_INS, time.monotonic)
-    desk = Desk(look_up, reviewer, cluster, audit, sessions, pages, arrivals, sign_ins, clock, downloads)
+    desk = Desk(look_up, reviewer, cluster, audit, sessions, pages, arrivals, sign_ins, clock, downloads, mails)
     router = APIRouter(route_class=route_class(pages), include_in_schema=False)
     add_sign_in(router, desk)
     add_home(router, desk)

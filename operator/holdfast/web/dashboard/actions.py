@@ -11,6 +11,7 @@ from holdfast.ports import BACKUP_RUN, KubeObject, Viewer
 from holdfast.resources.run import BackupRun
 from holdfast.services.hold import hold_for
 from holdfast.services.start_backup import start_backup
+from holdfast.specs.sample_letters import Sample
 from holdfast.web.dashboard.desk import Desk, Name, Namespace, go_to
 from holdfast.web.dashboard.door import Change, SignedIn
 from holdfast.web.parameters import origin_of
@@ -44,6 +45,14 @@ def add_actions(router: APIRouter, desk: Desk) -> None:
             run = entry.name = start_backup(desk.cluster, desk.reviewer, visitor.viewer, policy, desk.clock())
         desk.arrivals.wait_for(BACKUP_RUN, namespace, run)
         return go_to(f"/runs/{namespace}/{run}")
+
+    @router.post("/policies/{namespace}/{name}/test-mail")
+    def send_test_mail(
+        request: Request, visitor: SignedIn, _form: Change, namespace: Namespace, name: Name
+    ) -> Response:
+        """A mail that says that mail works, to those who get the others of the policy."""
+        sent = desk.mails.send(request, visitor.viewer, namespace, name, Sample.TEST)
+        return desk.pages.page("mail-sent.html", visitor, {"sent": sent})
 
     @router.post("/runs/{namespace}/{name}/hold")
     def hold(request: Request, visitor: SignedIn, _form: Change, namespace: Namespace, name: Name) -> Response:

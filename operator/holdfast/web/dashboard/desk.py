@@ -20,9 +20,10 @@ from holdfast.web.audit import Audit
 from holdfast.web.dashboard.arrivals import Arrivals
 from holdfast.web.dashboard.door import SAFE, SignedOut, Visitor, visitor_of
 from holdfast.web.dashboard.render import Pages
-from holdfast.web.limits import Limiter
+from holdfast.web.limits import Limiter, TooMany
 from holdfast.web.parameters import NAME
 from holdfast.web.problems import status_of
+from holdfast.web.sample_mails import SampleMails
 from holdfast.web.session import COOKIE, Sessions
 
 Namespace = Annotated[str, Path(max_length=63, pattern=NAME)]
@@ -45,6 +46,7 @@ class Desk:
     clock: Callable[[], datetime]
     downloads: bool
     """Whether backups are handed out at all."""
+    mails: SampleMails
 
     def may(self, visitor: Visitor, verb: str, kind: Kind, namespace: str) -> bool:
         return self.reviewer.allows(visitor.viewer, verb, kind, namespace)
@@ -72,6 +74,9 @@ def route_class(pages: Pages) -> type[APIRoute]:
                     return _to_sign_in(request, over=out.over)
                 except RequestValidationError:
                     return _refusal(pages, request, HTTPStatus.NOT_FOUND, "There is no such page.", "")
+                except TooMany as error:
+                    wait = f"Try again in {error.seconds} seconds."
+                    return _refusal(pages, request, HTTPStatus.TOO_MANY_REQUESTS, f"Too many {error.what}.", wait)
                 except HoldfastError as error:
                     return _refusal(pages, request, status_of(error), error.message, error.hint)
 

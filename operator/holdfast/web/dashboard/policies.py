@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from holdfast.ports import BACKUP_RUN, RESTORE_RUN
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
+from holdfast.services.rights import SEND_TEST_MAIL
 from holdfast.web.dashboard.desk import Desk, Name, Namespace
 from holdfast.web.dashboard.door import SignedIn, Visitor
 from holdfast.web.dashboard.views.policy import policy_view
@@ -19,6 +20,7 @@ def add_policies(router: APIRouter, desk: Desk) -> None:
         facts = {
             "view": view,
             "may_back_up": desk.may(visitor, "create", BACKUP_RUN, namespace),
+            "may_mail": desk.mails.on and desk.may(visitor, SEND_TEST_MAIL.verb, SEND_TEST_MAIL.kind, namespace),
             "may_restore": desk.may(visitor, "create", RESTORE_RUN, namespace),
         }
         return desk.pages.page("policy.html", visitor, facts)
