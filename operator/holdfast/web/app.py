@@ -68,8 +68,8 @@ def create_app(
     changes.listen(bell.ring)
     mirror.listen(changes.add)
     add_events(app, look_up, changes, bell)
-    downloads = bool(features.opener)
-    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads=downloads)
+    handed_out = bool(features.opener)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads=handed_out)
     add_problems(app)
     _name_problem(app)
     return app
