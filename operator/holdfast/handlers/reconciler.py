@@ -29,7 +29,7 @@ from holdfast.services.beat import beat
 from holdfast.services.census import Census
 from holdfast.services.follow_job import cancel_job, cancel_restore
 from holdfast.services.give_turns import Turns
-from holdfast.services.know_objects import OURS, KnownObjects
+from holdfast.services.know_objects import OURS, SECRET_SECONDS, KnownObjects
 from holdfast.services.look_after_health import look_after_health
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
@@ -92,7 +92,8 @@ class Reconciler:
         max_concurrent_runs: int = 0,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
-        self._known = KnownObjects(cluster, time.monotonic)
+        # Who looks more often wants to see a changed Secret sooner.
+        self._known = KnownObjects(cluster, time.monotonic, secret_seconds=min(SECRET_SECONDS, interval / 6))
         """For looks at policies: they are many, and find nothing new as a rule. Runs at work are asked for."""
         self._mailer, self._messenger = mailer, messenger
         self._pinger, self._probe, self._signups = pinger, probe, signups
