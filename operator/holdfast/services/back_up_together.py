@@ -69,7 +69,7 @@ def back_up_together(
     purpose = f"backup {request.backup_id}, part {seat.index + 1} of {seat.of}"
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with locked(repository.store, clock, LockKind.SHARED, purpose, stop) as lock:
+            with locked(repository.store, clock, LockKind.SHARED, purpose, stop, witness=repository.witness) as lock:
                 return pod.attempt(lock)
         except Interrupted:
             raise
