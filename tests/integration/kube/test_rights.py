@@ -85,6 +85,16 @@ def used(asked: Iterable[Asked]) -> set[Right]:
     return {right for right in found if right[1] not in ("selfsubjectaccessreviews", "selfsubjectrulesreviews")}
 
 
+NOBODY_THERE = {
+    "ADMIN_EMAIL": "admin@example.com",
+    "FROM_EMAIL": "backups@example.com",
+    "SMTP_HOST": "127.0.0.1",
+    "SMTP_PORT": "1",
+    "SMTP_SECURE": "false",
+}
+"""Settings for mail to a port where nobody listens."""
+
+
 @pytest.fixture
 def installation(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Installation]:
     installation = Installation(control_plane, tmp_path, WATCHED)
@@ -113,6 +123,7 @@ def do_all_there_is_to_do(
         _drilled(shop, mongod)
         _lost_and_found(shop)
         given = _archived(shop, mongod, plane, folder)
+        _told(here)
         _in_trouble(here)
         return given
 
@@ -190,6 +201,18 @@ def _lost_and_found(shop: Shop) -> None:
     shop.here.kubectl("annotate", "bp/shop", "holdfast.dev/sync=now")
     shop.here.wait(lambda: shop.here.get("job", "sync-shop"), "the sync is started")
     assert shop.start("sync-shop").end() == 0
+
+
+def _told(here: Namespace) -> None:
+    """Mail in somebody's own words."""
+    here.kubectl("create", "configmap", "templates", "--from-literal=backup_success.txt=Done.")
+    here.kubectl("patch", "secret", "shop", "--type=merge", f"--patch={json.dumps({'stringData': NOBODY_THERE})}")
+    here.apply(policy(**KEPT, notifications={"email": {"templatesRef": {"name": "templates"}}}))
+    here.wait(lambda: _is_said(here, "TemplatesReady"), "the templates were read")
+
+
+def _is_said(here: Namespace, type_: str) -> bool:
+    return type_ in [one["type"] for one in here.get("bp", "shop")["status"]["conditions"]]
 
 
 def _in_trouble(here: Namespace) -> None:

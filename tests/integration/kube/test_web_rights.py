@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from tests.integration.kube.conftest import Namespace, token_of
+from tests.integration.kube.test_dashboard_actions import Person
+from tests.integration.kube.test_notifications import set_secret
 from tests.integration.kube.test_resources import policy
-from tests.integration.kube.test_rights import rights_of, used
-from tests.integration.kube.test_web import BACKUP, is_problem, seen
+from tests.integration.kube.test_rights import NOBODY_THERE, rights_of, used
+from tests.integration.kube.test_web import BACKUP, is_problem, run, seen
 from tests.support.control_plane import PERSON, ControlPlane
 from tests.support.helm import objects_in
 from tests.support.web_process import WebProcess
@@ -21,7 +23,7 @@ API = "--duration=10m"
 def inside(here: Namespace, control_plane: ControlPlane, tmp_path: Path) -> Iterator[WebProcess]:
     """One with rights in this namespace only."""
     chart = (f"watchNamespaces={{{here.name}}}", "web.audiences=null")
-    settings = {"audiences": "", "watch_namespaces": here.name}
+    settings = {"audiences": "", "watch_namespaces": here.name, "test_mail": "true"}
     process = WebProcess(control_plane, tmp_path, *chart, release=here.name, **settings)
     try:
         process.start()
@@ -38,14 +40,31 @@ def person(here: Namespace, name: str, *verbs: str) -> None:
         here.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={here.name}:{name}")
 
 
+def do_everything(here: Namespace, web: WebProcess, *options: str) -> None:
+    """All that the web does in the cluster for who may do all there."""
+    person(here, "doer", "get", "list", "create", "patch")
+    here.kubectl("create", "role", "mail", "--verb=create", "--resource=backuppolicies.holdfast.dev/testemail")
+    here.kubectl("create", "rolebinding", "mail", "--role=mail", f"--serviceaccount={here.name}:doer")
+    templates = {"email": {"templatesRef": {"name": "templates"}}}
+    here.kubectl("create", "configmap", "templates", "--from-literal=backup_success.txt=Done.")
+    set_secret(here, **NOBODY_THERE)
+    here.apply(policy(notifications=templates), run("by-hand"))
+    token = token_of(here, "doer", *options)
+    query = f"policy=shop&namespace={here.name}"
+    seen(here, web, token, f"/api/policies?namespace={here.name}", 1)
+    seen(here, web, token, f"/api/runs?namespace={here.name}", 1)
+    assert web.get(f"{BACKUP}?{query}", token, "POST").status == 202
+    assert web.get(f"/api/admin/test-email?{query}&kind=backup_success", token, "POST").status == 409
+    somebody = Person(here, web, token)
+    assert somebody.send("/runs/{}/by-hand/hold").status == 303
+    plan = {"database": "copy", "existing": "Fail", "backup": "latest"}
+    assert somebody.send("/policies/{}/shop/restore", **plan).status == 303
+
+
 def test_in_one_namespace_each_right_is_enough_and_needed(
     here: Namespace, control_plane: ControlPlane, inside: WebProcess
 ) -> None:
-    person(here, "backer", "get", "list", "create")
-    here.apply(policy())
-    token = token_of(here, "backer", API)
-    seen(here, inside, token, "/api/policies", 1)
-    assert inside.get(f"{BACKUP}?policy=shop&namespace={here.name}", token, "POST").status == 202
+    do_everything(here, inside, API)
     [role] = [body for body in objects_in(inside.rendered) if body["kind"] == "Role"]
     asked = control_plane.asked(inside.account)
     assert {one.namespace for one in asked} == {here.name}, "nothing outside is even asked for"
@@ -55,14 +74,10 @@ def test_in_one_namespace_each_right_is_enough_and_needed(
 def test_in_the_whole_cluster_each_right_is_enough_and_needed(
     here: Namespace, control_plane: ControlPlane, tmp_path: Path
 ) -> None:
-    person(here, "backer", "get", "list", "create")
-    here.apply(policy())
-    web = WebProcess(control_plane, tmp_path, release=here.name)
+    web = WebProcess(control_plane, tmp_path, release=here.name, test_mail="true")
     try:
         web.start()
-        token = token_of(here, "backer")
-        seen(here, web, token, f"/api/policies?namespace={here.name}", 1)
-        assert web.get(f"{BACKUP}?policy=shop&namespace={here.name}", token, "POST").status == 202
+        do_everything(here, web)
     finally:
         web.stop()
     [role] = [body for body in objects_in(web.rendered) if body["kind"] == "ClusterRole"]
