@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from holdfast.repository.repository import Repository
+from holdfast.stores.mongodb import MongoStore
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
@@ -22,6 +24,19 @@ ARCHIVE_MAGIC = b"\x6d\xe2\x99\x81"
 def fill(shop: Shop, megabytes: int) -> None:
     """Documents that do not compress, in a collection that is written after others."""
     shop.database["zz"].insert_many({"data": os.urandom(1 << 19).hex()} for _ in range(megabytes))
+
+
+def damage_last_chunk(shop: Shop, backup_id: str, name: str) -> None:
+    """Flip a bit in the chunk of this collection that is read last."""
+    repository = Repository(MongoStore(shop.database.client, shop.database.name, origin="the test"))
+    repository.open()
+    [collection] = [one for one in repository.resolve(backup_id).collections if one.name == name]
+    *before, last = [ref.id.hex() for ref in repository.chunk_refs(collection)]
+    assert before, "something is sent before it is found"
+    data = shop.database["backupdatas"]
+    [stored] = data.find({"_id": {"$regex": f"{last}$"}})
+    damaged = stored["data"][:-1] + bytes([stored["data"][-1] ^ 1])
+    data.update_one({"_id": stored["_id"]}, {"$set": {"data": damaged}})
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if " -OJ " in line])
@@ -149,11 +164,8 @@ def test_what_cannot_be_read_from_here_says_so_and_the_way_out(
 
 def test_a_damaged_backup_breaks_the_connection(shop: Shop, web: WebProcess, downloader: str) -> None:
     fill(shop, 6)
-    shop.back_up()
-    [last] = shop.database["backupdatas"].find({"namespace": {"$regex": "zz$"}}).sort("_id", -1).limit(1)
-    flipped = bytes([last["data"][-1] ^ 1]) if "data" in last else b""
-    assert flipped, "the chunk is stored in one piece"
-    shop.database["backupdatas"].update_one({"_id": last["_id"]}, {"$set": {"data": last["data"][:-1] + flipped}})
+    backup_id = shop.back_up()
+    damage_last_chunk(shop, backup_id, "zz")
     with pytest.raises(http.client.IncompleteRead):
         web.get(BACKUP, downloader)
     results = shop.here.wait(lambda: (found := audited_in(web, shop.here))[1:] and found, "its end is told")
