@@ -1,0 +1,32 @@
+"""The Kubernetes cluster, as it lies in memory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from holdfast.ports.kinds import Kind, KubeObject
+
+
+@dataclass(frozen=True)
+class Change:
+    """An object that is new, or other than it was, or gone; ``body``: as it was seen last. It belongs to the mirror."""
+
+    kind: Kind
+    body: KubeObject
+    gone: bool = False
+
+
+class Mirror(Protocol):
+    """Objects of the cluster as they lie in memory, followed by watches: to look costs no request."""
+
+    def complete(self) -> bool:
+        """Whether all kinds have been listed once."""
+        ...
+
+    def objects(self, kind: Kind) -> Sequence[KubeObject]:
+        """All of a kind, in no order. They belong to the mirror: never change them."""
+        ...
+
+    def listen(self, listener: Callable[[Change], None]) -> None:
+        """Call it with each change from now on, those of one kind in their order. It must be quick, and never raise."""
+        ...

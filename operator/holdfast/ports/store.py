@@ -1,0 +1,53 @@
+"""Where a repository lives."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Protocol
+
+Labels = Mapping[str, str | int | datetime]
+
+
+class Store(Protocol):
+    """Immutable objects under string keys such as ``chunks/ab/abcd…``; the contract is ``tests/…/store_contract.py``.
+
+    ``StoreUnavailable`` when it does not answer, ``AuthenticationFailed`` or ``NotAuthorized`` when it refuses.
+    """
+
+    @property
+    def address(self) -> str:
+        """Where it is, for messages. Never holds credentials."""
+        ...
+
+    def create(self, key: str, data: bytes, labels: Labels | None = None) -> bool:
+        """Store ``data`` under ``key`` unless the key exists. True if this call stored it.
+
+        Atomic: a reader sees the whole object or none. ``labels`` are for people and indexes (the MongoDB store keeps
+        them as searchable fields); nothing reads them back.
+        """
+        ...
+
+    def read(self, key: str) -> bytes | None:
+        """The object, or None if there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Stored bytes of the object, or None if there is none (or if it is not whole)."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """All keys below ``prefix``, which ends in a slash, in whatever order. It may be changed meanwhile."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object; no error if there is none."""
+        ...
+
+    def check_writable(self) -> None:
+        """Prove that objects can be created and deleted here, leaving nothing behind."""
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Room that is left, or None where that cannot be known."""
+        ...
+
+    def close(self) -> None: ...
