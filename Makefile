@@ -94,7 +94,7 @@ format: setup ## Format the code
 	@$(BIN)/ruff format
 
 .PHONY: generate
-generate: setup ## Make crds/, docs/schemas and options, the chart's README and copies, and the manifests, from their sources
+generate: setup ## Make crds/, docs/schemas, options and reference, the chart's README and copies, and the manifests
 	@$(BIN)/holdfast crds --output crds
 	@rm -f docs/schemas/*.json && $(BIN)/python -m holdfast.cli.reference docs
 	@rm -f charts/holdfast/crds-generated/*.yaml && cp crds/*.yaml charts/holdfast/crds-generated/

@@ -1,5 +1,6 @@
 """The CRDs under crds/ are those of the models, and in the form that Kubernetes asks for."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,19 @@ import pytest
 import yaml
 
 from holdfast.resources.crd import documents
-from holdfast.resources.policy import BackupPolicy
+from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.resources.run import BackupRun
+from holdfast.services.beat import HEARTBEAT_READY
+from holdfast.services.own_templates import TEMPLATES_READY
+from holdfast.services.reconcile_policy import READY
+from holdfast.services.say_notifications import CHANNELS_READY, NOTIFICATIONS_READY
+from holdfast.services.see_missed import SCHEDULE_MISSED
+from holdfast.services.see_to_drills import DRILL_PASSED
+from holdfast.services.watch_users import NEW_USERS_READY
+from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN
+from holdfast.specs.health_status import HEALTHY, POINT_IN_TIME
+from holdfast.specs.retention_status import RETENTION_COMPLIANT
+from holdfast.specs.run_status import STALLED
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,6 +54,25 @@ def test_every_field_is_described() -> None:
         if "description" not in node and not path.endswith((".metadata", "[]"))
     ]
     assert not silent
+
+
+def test_every_condition_of_a_policy_is_told() -> None:
+    told = BackupPolicyStatus.model_fields["conditions"].description or ""
+    assert re.findall(r"(\w+): ", told) == [
+        READY,
+        STALLED,
+        SHARED_FAILURE_DOMAIN,
+        NOTIFICATIONS_READY,
+        CHANNELS_READY,
+        NEW_USERS_READY,
+        TEMPLATES_READY,
+        HEARTBEAT_READY,
+        RETENTION_COMPLIANT,
+        DRILL_PASSED,
+        SCHEDULE_MISSED,
+        POINT_IN_TIME,
+        HEALTHY,
+    ]
 
 
 def test_every_node_has_one_type_and_nothing_that_is_not_structural() -> None:

@@ -1,6 +1,7 @@
 """Writes the pages under docs that are made from the code: ``python -m holdfast.cli.reference docs``.
 
-They are the JSON Schema of each command (``docs/schemas``) and every option (``docs/options.md``).
+They are the JSON Schema of each command (``docs/schemas``), every option (``docs/options.md``), and every field of the
+resources (``docs/reference``).
 """
 
 import json
@@ -12,7 +13,7 @@ from typing import Any
 
 import typer
 
-from holdfast.cli import app
+from holdfast.cli import app, fields
 from holdfast.cli.outputs import OUTPUTS, schema_of
 from holdfast.cli.plugin import app as plugin
 
@@ -26,7 +27,7 @@ Made from the code by `make generate`. Every command takes `--help`. [The comman
 def pages() -> dict[str, str]:
     """The text of each page, by its path below docs."""
     schemas = {f"schemas/{command}.json": json.dumps(schema_of(command), indent=2) + "\n" for command in OUTPUTS}
-    return {**schemas, "options.md": options()}
+    return {**schemas, "options.md": options(), **fields.pages()}
 
 
 def options() -> str:

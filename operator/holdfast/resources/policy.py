@@ -206,7 +206,7 @@ class LastSuccessfulRun(Status):
 
 
 class BackupPolicyStatus(Status):
-    """What is."""
+    """What Holdfast found and did."""
 
     observed_generation: Annotated[
         int | None, Field(description="The generation of the spec that this status speaks about.")
@@ -214,13 +214,14 @@ class BackupPolicyStatus(Status):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            description="Ready: the schedule is in force and what the worker needs is there. SharedFailureDomain: the "
-            "backups lie in the very server that they protect. NotificationsReady: mail can be sent. NewUsersReady: "
-            "new users are followed. TemplatesReady: templates of your own can be used. HeartbeatReady: the heartbeat "
-            "URL hears us. RetentionCompliant: what the rule does not keep is removed in time. DrillPassed: the newest "
+            description="Ready: the schedule is in force and what the worker needs is there. Stalled: it is not, until "
+            "somebody changes the policy. SharedFailureDomain: the backups lie in the very server that they protect. "
+            "NotificationsReady: mail can be sent. ChannelsReady: messages can be sent. NewUsersReady: new users "
+            "are followed. TemplatesReady: templates of your own can be used. HeartbeatReady: the heartbeat URL "
+            "hears us. RetentionCompliant: what the rule does not keep is removed in time. DrillPassed: the newest "
             "drill restored a backup and found it equal. ScheduleMissed: the newest scheduled backup never started. "
-            "PointInTime: the oplog is archived, and any second can be restored from here on. Healthy: all five checks "
-            "of `health` are good.",
+            "PointInTime: the oplog is archived, and any second can be restored from here on. Healthy: all five "
+            "checks of `health` are good.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

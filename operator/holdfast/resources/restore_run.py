@@ -287,7 +287,7 @@ class VerificationStatus(Status):
 
 
 class RestoreRunStatus(Status):
-    """What is."""
+    """What Holdfast found and did."""
 
     observed_generation: Annotated[
         int | None, Field(description="The generation of the spec that this status speaks about.")
@@ -296,7 +296,8 @@ class RestoreRunStatus(Status):
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
-            description="Complete: what was wanted is done, and proven. Failed: it is not, and nobody tries any more.",
+            description="Complete: what was wanted is done, and proven. Failed: it is not, and nobody tries any more. "
+            "Reconciling: it is at work. Stalled: as Failed, for tools that wait.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()

@@ -36,16 +36,16 @@ def _count(what: str) -> Any:
 class RetentionSpec(Spec):
     """Which backups stay. Each part keeps what it names, whatever the others say."""
 
-    keep_last: Annotated[int, _count("The so many newest.")] = 0
-    keep_hourly: Annotated[int, _count("The newest of each of so many hours that have one.")] = 0
-    keep_daily: Annotated[int, _count("The newest of each of so many days that have one.")] = 7
-    keep_weekly: Annotated[int, _count("So many, one about each week old.")] = 0
-    keep_monthly: Annotated[int, _count("So many, one about each 30 days old.")] = 1
-    keep_yearly: Annotated[int, _count("So many, one about each year old.")] = 0
+    keep_last: Annotated[int, _count("How many of the newest stay.")] = 0
+    keep_hourly: Annotated[int, _count("Of how many hours the newest stays. Hours without one do not count.")] = 0
+    keep_daily: Annotated[int, _count("Of how many days the newest stays. Days without one do not count.")] = 7
+    keep_weekly: Annotated[int, _count("How many stay that are about one week old, two, and so on.")] = 0
+    keep_monthly: Annotated[int, _count("How many stay that are about 30 days old, 60, and so on.")] = 1
+    keep_yearly: Annotated[int, _count("How many stay that are about one year old, two, and so on.")] = 0
     keep_within: Annotated[
         str | None,
         Field(
-            description="All that are at most so much older than the newest, such as 90d, 36h or 2w. "
+            description="All stay that are at most so much older than the newest, such as 90d, 36h or 2w. "
             "Default: no such rule.",
             pattern=PATTERN,
             min_length=2,
@@ -54,7 +54,7 @@ class RetentionSpec(Spec):
     ] = None
     min_successful: Annotated[
         int,
-        Field(description="So many good backups always stay, whatever else is said here.", ge=1, le=MOST),
+        Field(description="How many good backups always stay, whatever else is said here.", ge=1, le=MOST),
     ] = 1
 
     @model_validator(mode="after")
@@ -77,10 +77,10 @@ class HistoryLimits(Spec):
     """How many BackupRuns stay that stand for no backup. A run whose backup is kept always stays."""
 
     failed_runs: Annotated[
-        int, Field(description="So many of the newest runs that failed or were cancelled.", ge=1, le=1000)
+        int, Field(description="How many of the newest runs stay that failed or were cancelled.", ge=1, le=1000)
     ] = 20
     pruned_runs: Annotated[
-        int, Field(description="So many of the newest runs whose backup was removed.", ge=0, le=1000)
+        int, Field(description="How many of the newest runs stay whose backup was removed.", ge=0, le=1000)
     ] = 20
 
 

@@ -117,7 +117,7 @@ class CollectionStatus(Status):
 
 
 class BackupRunStatus(Status):
-    """What is."""
+    """What Holdfast found and did."""
 
     observed_generation: Annotated[
         int | None, Field(description="The generation of the spec that this status speaks about.")
@@ -127,7 +127,8 @@ class BackupRunStatus(Status):
         tuple[Condition, ...],
         Field(
             description="Complete: the backup is whole and verified. Failed: it is not, and nobody tries any more. "
-            "Pruned: the backup is not in the repository any more.",
+            "Reconciling: it is at work. Stalled: as Failed, for tools that wait. Pruned: the backup is not in the "
+            "repository any more.",
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
         ),
     ] = ()
