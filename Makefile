@@ -86,7 +86,7 @@ chart-lint: setup ## helm lint, strict
 .PHONY: docs
 docs: setup ## Build the documents as a site in build/docs; a link that leads nowhere fails
 	$(call say,Documents)
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # with --quiet it would neither see nor count a warning
 
 .PHONY: format
 format: setup ## Format the code

@@ -65,6 +65,11 @@ def test_make_explains_itself() -> None:
     assert set(re.findall(r"^  make (\S+) +\S", done.stdout, re.MULTILINE)) == targets
 
 
+def test_every_page_is_in_the_menu() -> None:
+    named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md"))
+
+
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"(`+).+?\1", "", page.read_text(encoding="utf-8"))  # code may look like a link
