@@ -12,8 +12,11 @@ from holdfast.ports import WHOLE, Advance, ClusterTime, CollectionInfo, KeyRange
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupOutcome, BackupRequest
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
-from holdfast.services.restore import BeforeReplacing, RestoreOutcome, restore
+from holdfast.services.plan_restore import plan_restore
+from holdfast.services.restore import BeforeReplacing, restore
+from holdfast.services.restore_outcome import RestoreOutcome
+from holdfast.services.restore_plan import RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.stores.memory import MemoryStore
 from holdfast.wiring import now, open_source, open_target
 

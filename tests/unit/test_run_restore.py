@@ -49,11 +49,12 @@ from holdfast.repository.manifest import (
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
-from holdfast.services.plan_restore import PlannedCollection, RestorePlan, RestoreRequest
 from holdfast.services.plan_to_point import Foreseen
 from holdfast.services.reach import Reach
-from holdfast.services.restore import RestoredCollection, RestoreOutcome
 from holdfast.services.restore_doors import BeforeReplacing, Place, RestoreTask
+from holdfast.services.restore_outcome import RestoredCollection, RestoreOutcome
+from holdfast.services.restore_plan import PlannedCollection, RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.run_restore import RestoreWorker
 from holdfast.services.worker_report import WorkerResult

@@ -16,7 +16,8 @@ from holdfast.repository.repository import Repository
 from holdfast.services.back_up import back_up
 from holdfast.services.back_up_together import Seat, back_up_together
 from holdfast.services.backup_request import BackupRequest
-from holdfast.services.plan_restore import RestoreRequest, plan_restore
+from holdfast.services.plan_restore import plan_restore
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.stores.memory import MemoryStore
 from holdfast.wiring import now, open_oplog, open_probe, open_source, open_target
 from tests.support.engine import ORIGIN, Recorder

@@ -27,8 +27,11 @@ from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
-from holdfast.services.restore import RestoreOutcome, require_equal, restore
+from holdfast.services.plan_restore import plan_restore
+from holdfast.services.restore import restore
+from holdfast.services.restore_outcome import RestoreOutcome, require_equal
+from holdfast.services.restore_plan import RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_work import restore_work
 from holdfast.wiring import now, open_target
 

@@ -16,8 +16,8 @@ from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.repository import Repository
 from holdfast.services.find_event import Accident, time_before
-from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.reach import Reach, find_reach, point_of
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.restore_to_point import restore_to_point as restore
 from holdfast.services.restore_work import restore_work

@@ -27,13 +27,14 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
 from holdfast.services.back_up_together import Seat
-from holdfast.services.plan_restore import RestoreRequest, plan_restore
+from holdfast.services.plan_restore import plan_restore
 from holdfast.services.plan_to_point import Foreseen, plan_to_point
 from holdfast.services.pod_witness import PodWitness
 from holdfast.services.reach import Reach
 from holdfast.services.read_segment import SegmentCrew, segment_work
 from holdfast.services.restore import restore
 from holdfast.services.restore_doors import Place, RestoreTask
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker

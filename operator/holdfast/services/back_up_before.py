@@ -21,7 +21,7 @@ from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.run import BackupRun, BackupRunStatus
 from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupRequest
-from holdfast.services.plan_restore import RestorePlan
+from holdfast.services.restore_plan import RestorePlan
 from holdfast.services.run_worker import RunProgress
 from holdfast.services.verify import verify
 from holdfast.services.worker_report import failure_of

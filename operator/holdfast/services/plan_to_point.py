@@ -8,9 +8,11 @@ from holdfast.errors import BackupNotFound, InvalidSpec, TargetNotEmpty
 from holdfast.ports import ClusterTime, Target
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest, plan_restore
+from holdfast.services.plan_restore import plan_restore
 from holdfast.services.reach import Reach
 from holdfast.services.replay import Course, Selection, expiries_in
+from holdfast.services.restore_plan import RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 
 
 @dataclass(frozen=True)

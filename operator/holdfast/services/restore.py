@@ -8,9 +8,9 @@ May be killed anywhere. The notes in the target tell the next attempt what is it
 change that anybody sees, and goes on after it.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
 from holdfast.domain.restoring import Strategy
@@ -20,47 +20,17 @@ from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.load import Loader, compare_catalogue
 from holdfast.services.merge import Merged, merge
-from holdfast.services.plan_restore import Chosen, Decision, RestorePlan, RestoreRequest, decide
+from holdfast.services.plan_restore import decide
 from holdfast.services.restore_notes import Notes, token_of
+from holdfast.services.restore_outcome import RestoreOutcome, outcome_of
+from holdfast.services.restore_plan import Chosen, Decision, RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import Lease, leased
 from holdfast.services.try_out import try_out, untouched
 from holdfast.services.verify import verify
 
 BeforeReplacing = Callable[[RestorePlan], None]
-
-
-@dataclass(frozen=True)
-class RestoredCollection:
-    """``name``: in the target. ``merged``: what became of its documents where others were there already."""
-
-    name: str
-    documents: int
-    bytes: int
-    indexes: int
-    merged: Merged | None = None
-
-
-@dataclass(frozen=True)
-class RestoreOutcome:
-    """``problems`` is empty when every collection was compared and found equal to the backup.
-
-    A merge is good when every document of the backup is there; those that differ are told in ``warnings``.
-    """
-
-    collections: tuple[RestoredCollection, ...]
-    skipped: tuple[str, ...]
-    """Collections that the backup itself could not read, and so cannot give back."""
-    problems: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-    strategy: Strategy = Strategy.DIRECT
-    proof_seconds: float = 0.0
-    """What the comparison of the documents took, of the whole."""
-
-    @property
-    def merged(self) -> bool:
-        """Whether it was added to what was there: equal to the backup is then only what was restored as new."""
-        return any(one.merged for one in self.collections)
 
 
 def restore(
@@ -96,7 +66,7 @@ def restore(
             if when_equal:
                 when_equal()
             notes.clear()
-            return _outcome(decision)
+            return outcome_of(decision)
         decision.require_possible()
         _require_chunks(decision, manifest, repository, stop)
         for warning in decision.plan.warnings:
@@ -120,23 +90,6 @@ def _require_chunks(decision: Decision, manifest: Manifest, repository: Reposito
             f"Backup {manifest.backup_id} cannot be restored: {' '.join(problems[:3])}",
             hint="Nothing was written. Restore another backup.",
         )
-
-
-def _outcome(decision: Decision, merged: Mapping[str, Merged] | None = None) -> RestoreOutcome:
-    """That all is as it was planned."""
-    done = merged or {}
-    return RestoreOutcome(
-        collections=tuple(
-            RestoredCollection(
-                one.plan.target, one.plan.documents, one.plan.bytes, one.plan.indexes, done.get(one.plan.target)
-            )
-            for one in decision.chosen
-        ),
-        skipped=tuple(one.name for one in decision.plan.collections if one.action == "skip"),
-        problems=(),
-        warnings=tuple(warning for one in done.values() for warning in one.warnings),
-        strategy=decision.plan.strategy,
-    )
 
 
 class _Restore:
@@ -201,7 +154,7 @@ class _Restore:
         if not problems:
             when_equal()
             notes.finish()
-        done = _outcome(self._decision, merged)
+        done = outcome_of(self._decision, merged)
         return replace(done, problems=tuple(problems), proof_seconds=self._loader.proof_seconds)
 
     # --- aside -------------------------------------------------------------------------------------------------------
@@ -305,9 +258,3 @@ class _Restore:
     def _note_created(self, record: CollectionRecord) -> None:
         title = self._title_of_place.get(record.name, record.name)
         self._notes.make(title, record.name, self._target.identities().get(record.name))
-
-
-def require_equal(outcome: RestoreOutcome) -> None:
-    """CollectionFailed, with every difference, unless the restored data was proven equal to the backup."""
-    if outcome.problems:
-        raise CollectionFailed(" ".join(outcome.problems[:10]), hint="Do not use what was restored.")

@@ -10,10 +10,11 @@ from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest
 from holdfast.services.plan_to_point import Foreseen
 from holdfast.services.reach import Reach
-from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_outcome import RestoreOutcome
+from holdfast.services.restore_plan import RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome
 
 

@@ -7,10 +7,11 @@ from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import CollectionPhase
 from holdfast.resources.point_in_time import ReachedStatus
 from holdfast.resources.restore_run import PlannedCollectionStatus, PlanStatus, RestoreRun
-from holdfast.services.plan_restore import RestorePlan, RestoreRequest
 from holdfast.services.plan_to_point import Foreseen
 from holdfast.services.reach import Reach, told
-from holdfast.services.restore import RestoreOutcome
+from holdfast.services.restore_outcome import RestoreOutcome
+from holdfast.services.restore_plan import RestorePlan
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.specs.restore_status import fitting, texts
 

@@ -14,7 +14,6 @@ from holdfast.ports import Clock, Progress, Replayer, Target
 from holdfast.repository.documents import elements
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
-from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.plan_to_point import (
     Foreseen,
     base_request,
@@ -27,8 +26,10 @@ from holdfast.services.plan_to_point import (
 )
 from holdfast.services.reach import Reach, told
 from holdfast.services.replay import Course, Replay
-from holdfast.services.restore import RestoreOutcome, require_equal, restore
+from holdfast.services.restore import restore
 from holdfast.services.restore_notes import Notes
+from holdfast.services.restore_outcome import RestoreOutcome, require_equal
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import leased
 

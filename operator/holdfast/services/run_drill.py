@@ -22,8 +22,9 @@ from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.find_backup import latest_backup
 from holdfast.services.find_policy import find_policy
-from holdfast.services.plan_restore import RestoreRequest
-from holdfast.services.restore import RestoreOutcome, require_equal, restore
+from holdfast.services.restore import restore
+from holdfast.services.restore_outcome import RestoreOutcome, require_equal
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import leased
 from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently

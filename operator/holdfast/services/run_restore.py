@@ -23,10 +23,10 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun, RestoreRunStatus
 from holdfast.services.find_policy import find_policy
 from holdfast.services.find_way import Way, find_way
-from holdfast.services.plan_restore import RestorePlan
 from holdfast.services.reach import Reach
-from holdfast.services.restore import RestoreOutcome
 from holdfast.services.restore_doors import Doors, Place, PreRestore, RestoreProgress, RestoreTask
+from holdfast.services.restore_outcome import RestoreOutcome
+from holdfast.services.restore_plan import RestorePlan
 from holdfast.services.restore_report import (
     outcome_collections,
     outcome_facts,

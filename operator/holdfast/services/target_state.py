@@ -3,7 +3,7 @@
 from holdfast.domain.restoring import Strategy
 from holdfast.errors import HoldfastError
 from holdfast.ports import Source
-from holdfast.services.plan_restore import RestorePlan
+from holdfast.services.restore_plan import RestorePlan
 
 SHOWN = 10
 

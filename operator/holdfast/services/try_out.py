@@ -6,8 +6,8 @@ from contextlib import suppress
 from holdfast.domain.restoring import Strategy
 from holdfast.errors import HoldfastError, NotAuthorized
 from holdfast.ports import Target
-from holdfast.services.plan_restore import Chosen, Decision
 from holdfast.services.restore_notes import Notes
+from holdfast.services.restore_plan import Chosen, Decision
 
 
 def try_out(decision: Decision, target: Target, notes: Notes) -> None:

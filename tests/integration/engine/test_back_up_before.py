@@ -12,7 +12,7 @@ from holdfast.kube.run_progress import KubeProgress
 from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Kind
 from holdfast.repository.manifest import PRE_RESTORE
 from holdfast.services.back_up_before import BackUpBefore
-from holdfast.services.plan_restore import PlannedCollection, RestorePlan
+from holdfast.services.restore_plan import PlannedCollection, RestorePlan
 from holdfast.services.write_status import parse_policy, parse_restore
 from tests.support.engine import Engine
 from tests.support.fake_cluster import FakeCluster

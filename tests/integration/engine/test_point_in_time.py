@@ -22,9 +22,9 @@ from holdfast.ports import ClusterTime, Oplog
 from holdfast.repository.slices import Slices
 from holdfast.services.archive_oplog import Archived, ArchiveRequest, archive_oplog
 from holdfast.services.find_event import Accident, time_before
-from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.prune_slices import prune_slices
 from holdfast.services.reach import find_reach, point_of, told
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
 from holdfast.wiring import now, open_oplog, open_replayer, open_target
 from tests.integration.engine.test_command_line import Command

@@ -14,8 +14,8 @@ from holdfast.domain.restoring import STATE, Existing
 from holdfast.errors import TargetBusy, TargetNotEmpty
 from holdfast.mongo.target import MongoTarget
 from holdfast.services import target_lease
-from holdfast.services.plan_restore import RestoreRequest
 from holdfast.services.restore import restore
+from holdfast.services.restore_request import RestoreRequest
 from holdfast.wiring import now, open_target
 from tests.integration.engine.test_command_line import Command
 from tests.support.compare import differences, snapshot_of

@@ -12,7 +12,7 @@ from holdfast.ports import Advance
 from holdfast.repository.repository import Repository
 from holdfast.services.load import Loader
 from holdfast.services.merge import Merged
-from holdfast.services.plan_restore import RestorePlan
+from holdfast.services.restore_plan import RestorePlan
 from holdfast.stores.memory import MemoryStore
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import Engine
