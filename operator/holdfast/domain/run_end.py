@@ -141,6 +141,17 @@ def how_it_ended(job: JobState, pods: Sequence[PodState], lost: str) -> RunEnd:
     return _ended(job, _telling(_newest_first(pods)), lost)
 
 
+def contradicted(job: JobState, end: RunEnd, lost: str) -> RunEnd:
+    """The end of a Job that failed although its worker spoke of success, where only both together are proof."""
+    why = _quote(job.message or job.reason) or "it did not say why."
+    return replace(
+        end,
+        phase=Phase.FAILED,
+        reason=job.reason or "JobFailed",
+        message=f"The worker said: {end.message} But Job {job.name} failed: {why} {lost}",
+    )
+
+
 def _newest_first(pods: Sequence[PodState]) -> Sequence[PodState]:
     return sorted(pods, key=lambda pod: pod.created, reverse=True)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from holdfast.domain.human import human_duration
 from holdfast.domain.phases import Phase
-from holdfast.domain.run_end import RunEnd, how_it_ended
+from holdfast.domain.run_end import RunEnd, contradicted, how_it_ended
 from holdfast.domain.schedule import parse_schedule
 from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObject
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
@@ -63,16 +63,17 @@ def last_drill(cluster: Cluster, policy: BackupPolicy, known: LastDrill | None) 
 def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:
     state, pods = observe(cluster, job)
     end = how_it_ended(state, pods, _LOST)
-    words = end.worker
     passed = state.end == "Complete" and end.phase is Phase.SUCCEEDED
-    facts = dict(words.status) if words else {}
-    seconds = facts.get("durationSeconds")
+    if end.phase is Phase.SUCCEEDED and not passed:
+        end = contradicted(state, end, _LOST)
+    facts = dict(end.worker.status) if end.worker else {}
+    seconds = facts.get("durationSeconds") if passed else None
     return LastDrill(
         job=job["metadata"]["name"],
         result="Passed" if passed else "Failed",
         time=moment,
         backup_id=facts.get("backupId"),
-        documents=facts.get("documents"),
+        documents=facts.get("documents") if passed else None,
         duration_seconds=seconds,
         duration=_for_people(seconds),
         message=_in_words(end)[:MESSAGE_LIMIT],
