@@ -16,8 +16,8 @@ def _parts(value: object) -> object:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
-class LooksSettings(BaseSettings):
-    """Of whoever sends mail: how it looks."""
+class MailingSettings(BaseSettings):
+    """Of whoever sends mail: how it looks, and by which server where a policy has none."""
 
     mail_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f]+$")] = "Holdfast"
     """How mails name their sender."""
@@ -26,9 +26,11 @@ class LooksSettings(BaseSettings):
     """Where the foot of a mail leads: a dashboard, a runbook."""
     mail_logo: str = ""
     """A PNG, JPEG or GIF of at most 48 KiB, in Base64."""
+    smtp_folder: Path | None = None
+    """Where the Secret of that server is mounted, one file for each key. None: there is no such server."""
 
 
-class OperatorSettings(LooksSettings):
+class OperatorSettings(MailingSettings):
     """Of the operator's Deployment."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)
@@ -75,7 +77,7 @@ class OperatorSettings(LooksSettings):
         return self
 
 
-class WebSettings(LooksSettings):
+class WebSettings(MailingSettings):
     """Of the Deployment of the HTTP API."""
 
     model_config = SettingsConfigDict(env_prefix="HOLDFAST_", frozen=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -40,7 +41,8 @@ from holdfast.resources.references import KeySecretRef, UriSecretRef
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.resources.storage import BucketStorage, MongoStorage, VolumeStorage
 from holdfast.services.fetch_secrets import fetch_secrets
-from holdfast.settings import LooksSettings
+from holdfast.services.mail_account import House, no_house
+from holdfast.settings import MailingSettings
 from holdfast.specs.drill_job import DRILL, EPHEMERAL_URI
 from holdfast.specs.names import drill_database
 from holdfast.specs.restore_job import TARGET
@@ -372,7 +374,7 @@ class Looks:
     logo: str = ""
 
     @classmethod
-    def of(cls, settings: LooksSettings) -> "Looks":
+    def of(cls, settings: MailingSettings) -> "Looks":
         return cls(settings.mail_name, settings.mail_colour, settings.mail_link, settings.mail_logo)
 
 
@@ -382,6 +384,13 @@ def open_mailer(looks: Looks | None = None) -> Mailer:
     from holdfast.mail.smtp import SmtpMailer
 
     return SmtpMailer(_renderer(looks))
+
+
+def open_house(folder: Path | None) -> House:
+    """What tells the mail settings of the installation, from where its Secret is mounted; None: it has none."""
+    from holdfast.mail.mounted import mounted_settings
+
+    return partial(mounted_settings, folder) if folder else no_house
 
 
 def open_messenger(schemes: Iterable[str], looks: Looks | None = None) -> Messenger:

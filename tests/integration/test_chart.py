@@ -357,7 +357,8 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
                                      "podDisruptionBudget.x=1", "image.pullPolicy=Sometimes", "logLevel=LOUD",
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
                                      "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
-                                     "networkPolicy.from=x", "policies[0].name=shop"])  # fmt: skip
+                                     "networkPolicy.from=x", "policies[0].name=shop",
+                                     "smtp.existingSecret=A_b"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)
@@ -532,6 +533,27 @@ def test_mails_of_the_web_look_like_those_of_the_operator(render: Render) -> Non
     looks = {name: value for name, value in of_operator.items() if name.startswith("HOLDFAST_MAIL_")}
     assert len(looks) == 4
     assert looks.items() <= of_web.items()
+
+
+@pytest.mark.parametrize("name", ["holdfast", "holdfast-web"])
+def test_the_secret_of_the_one_mail_server_is_mounted_where_who_sends_mail_reads_it(render: Render, name: str) -> None:
+    def folder_and_secret(*settings: str) -> tuple[str | None, str | None]:
+        pod = named(render("web.enabled=true", *settings), "Deployment", name)["spec"]["template"]["spec"]
+        [container] = pod["containers"]
+        mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
+        secrets = {one["name"]: one["secret"]["secretName"] for one in pod["volumes"] if "secret" in one}
+        assert mounts.get("smtp") == environment_of(container).get("HOLDFAST_SMTP_FOLDER")
+        return mounts.get("smtp"), secrets.get("smtp")
+
+    assert folder_and_secret() == (None, None)
+    assert folder_and_secret("smtp.existingSecret=post") == ("/var/run/holdfast/smtp", "post")
+
+
+def test_the_web_has_no_mail_server_while_it_sends_no_mail(render: Render) -> None:
+    web = named(
+        render("web.enabled=true", "web.testMail=false", "smtp.existingSecret=post"), "Deployment", "holdfast-web"
+    )
+    assert "smtp" not in json.dumps(web)
 
 
 def test_secrets_of_a_download_lie_on_no_disk(render: Render) -> None:

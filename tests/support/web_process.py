@@ -41,6 +41,8 @@ class WebProcess:
         self.account = f"system:serviceaccount:{release}:holdfast-web"
         (self.port,) = free_ports(1)
         self.log = folder / "log"
+        self.smtp_folder = folder / "smtp"
+        """Where the Secret of the one mail server would be mounted. It lends none while this is empty."""
         self.rendered = ""
         """The chart's manifests of it."""
         self._process: Process | None = None
@@ -54,6 +56,7 @@ class WebProcess:
         self._plane.kubectl("apply", "-f", "-", stdin=self.rendered)
         token = self._plane.kubectl("--namespace", self._release, "create", "token", "holdfast-web").strip()
         self._plane.write_kubeconfig(self._folder / "kubeconfig", token)
+        self.smtp_folder.mkdir(exist_ok=True)
         variables = {
             "KUBECONFIG": str(self._folder / "kubeconfig"),
             "PYTHONPATH": str(ROOT / "operator"),
@@ -61,6 +64,7 @@ class WebProcess:
             "MALLOC_ARENA_MAX": "2",  # as in the image
             "HOLDFAST_PORT": str(self.port),
             "HOLDFAST_AUDIENCES": AUDIENCE,
+            "HOLDFAST_SMTP_FOLDER": str(self.smtp_folder),
             **{f"HOLDFAST_{name.upper()}": value for name, value in self._settings.items()},
         }
         words = [f"{name}={value}" for name, value in variables.items()]

@@ -64,7 +64,7 @@ app.kubernetes.io/component: test
 {{- join "," $names -}}
 {{- end -}}
 
-{{/* How mails look, for whoever sends them. */}}
+{{/* How mails look, and where the settings of a server are, for whoever sends them. */}}
 {{- define "holdfast.mailEnv" -}}
 - name: HOLDFAST_MAIL_NAME
   value: {{ .Values.mail.name | quote }}
@@ -75,5 +75,26 @@ app.kubernetes.io/component: test
 {{- with .Values.mail.logo }}
 - name: HOLDFAST_MAIL_LOGO
   value: {{ . | quote }}
+{{- end }}
+{{- if .Values.smtp.existingSecret }}
+- name: HOLDFAST_SMTP_FOLDER
+  value: /var/run/holdfast/smtp
+{{- end }}
+{{- end -}}
+
+{{/* The mail server that is lent to policies: mounted, so that a changed Secret counts without a new pod. */}}
+{{- define "holdfast.smtpMount" -}}
+{{- if .Values.smtp.existingSecret -}}
+- name: smtp
+  mountPath: /var/run/holdfast/smtp
+  readOnly: true
+{{- end }}
+{{- end -}}
+
+{{- define "holdfast.smtpVolume" -}}
+{{- with .Values.smtp.existingSecret -}}
+- name: smtp
+  secret:
+    secretName: {{ . | quote }}
 {{- end }}
 {{- end -}}

@@ -18,7 +18,17 @@ from holdfast.services.census import Census
 from holdfast.services.fence import FencedMailer, FencedMessenger, FencedPinger, LeaseFence
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import Looks, now, open_mailer, open_messenger, open_metrics, open_pinger, open_probe, open_signups
+from holdfast.wiring import (
+    Looks,
+    now,
+    open_house,
+    open_mailer,
+    open_messenger,
+    open_metrics,
+    open_pinger,
+    open_probe,
+    open_signups,
+)
 
 SWITCH_SECONDS = 0.001
 """How long one thread keeps the interpreter from the others. With Python's own 5 ms and twenty busy threads, the loop
@@ -78,6 +88,7 @@ def _reconciler(
         interval=settings.resync_seconds,
         workers=settings.workers,
         max_concurrent_runs=settings.max_concurrent_runs,
+        house=open_house(settings.smtp_folder),
     )
 
 

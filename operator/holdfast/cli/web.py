@@ -21,7 +21,7 @@ from holdfast.web.event_stream import Bell
 from holdfast.web.features import Features
 from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
-from holdfast.wiring import Looks, now, open_mailer, repository_by_secrets
+from holdfast.wiring import Looks, now, open_house, open_mailer, repository_by_secrets
 
 _SECRETS_HINT = "The chart gives its account that right while its value web.download is not Off."
 
@@ -50,6 +50,7 @@ def run_web() -> None:
         opener=None if settings.download == "Off" else opener,
         automated=settings.automated,
         mailer=open_mailer(Looks.of(settings)) if settings.test_mail else None,
+        house=open_house(settings.smtp_folder),
         cron_secret=settings.cron_secret.get_secret_value() if settings.cron_secret else None,
     )
     sessions = Sessions(read_key(settings.session_key_file), timedelta(seconds=settings.session_seconds), now)

@@ -71,7 +71,7 @@ def read_mail_settings(values: Mapping[str, str], where: str) -> MailSettings:
     if bool(user) != bool(password):
         given, missing = (USER, PASSWORD) if user else (PASSWORD, USER)
         raise _wrong(missing, where, f"is missing, but {given} is set", "Set both, or neither.")
-    admins = _addresses(values.get(ADMIN, ""), where)
+    admins = read_admins(values, where)
     server = MailServer(
         host=host,
         port=_port(values.get(PORT, ""), secure, where),
@@ -82,6 +82,11 @@ def read_mail_settings(values: Mapping[str, str], where: str) -> MailSettings:
         authority=values.get(AUTHORITY, ""),
     )
     return MailSettings(server, admins)
+
+
+def read_admins(values: Mapping[str, str], where: str) -> tuple[str, ...]:
+    """Who is told where nobody else is named. InvalidMailSettings for what is not an address."""
+    return _addresses(values.get(ADMIN, ""), where)
 
 
 def is_address(text: str) -> bool:

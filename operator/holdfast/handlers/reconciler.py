@@ -31,6 +31,7 @@ from holdfast.services.follow_job import cancel_job, cancel_restore
 from holdfast.services.give_turns import Turns
 from holdfast.services.know_objects import OURS, SECRET_SECONDS, KnownObjects
 from holdfast.services.look_after_health import look_after_health
+from holdfast.services.mail_account import House, no_house
 from holdfast.services.notify import notify
 from holdfast.services.reconcile_policy import reconcile_policy
 from holdfast.services.reconcile_restore import reconcile_restore
@@ -90,12 +91,13 @@ class Reconciler:
         interval: float = 60,
         workers: int = 8,
         max_concurrent_runs: int = 0,
+        house: House = no_house,
     ) -> None:
         self._cluster, self._image, self._clock = cluster, image, clock
         # Who looks more often wants to see a changed Secret sooner.
         self._known = KnownObjects(cluster, time.monotonic, secret_seconds=min(SECRET_SECONDS, interval / 6))
         """For looks at policies: they are many, and find nothing new as a rule. Runs at work are asked for."""
-        self._mailer, self._messenger = mailer, messenger
+        self._mailer, self._messenger, self._house = mailer, messenger, house
         self._pinger, self._probe, self._signups = pinger, probe, signups
         self._census, self._meter = census, meter
         self._namespaces, self._interval, self._workers = namespaces, interval, workers
@@ -107,7 +109,7 @@ class Reconciler:
         self._patients: WorkQueue[Key] = WorkQueue(self._look_after)
         self._watchers = ThreadPoolExecutor(max_workers=WATCHERS, thread_name_prefix="new-users")
         self._watches: WorkQueue[Key] = WorkQueue(self._watch_users)
-        self._user_watch = UserWatch(self._known, signups, messenger, clock)
+        self._user_watch = UserWatch(self._known, signups, messenger, clock, house)
         self._turns = Turns(cluster, clock, max_concurrent_runs)
         self._moved = asyncio.Event()
         self._ticked: float | None = None
@@ -208,9 +210,10 @@ class Reconciler:
     async def _notify(self, key: Key) -> float | None:
         def call() -> float | None:
             where = (key.namespace, key.name)
+            how = partial(notify, self._known, self._mailer, self._messenger, self._signups, house=self._house)
             looks = (
                 beat(self._known, self._pinger, *where, clock=self._clock),
-                notify(self._known, self._mailer, self._messenger, self._signups, *where, clock=self._clock),
+                how(*where, clock=self._clock),
             )
             return min((look for look in looks if look is not None), default=None)
 

@@ -53,13 +53,14 @@ class TemplatesRef(Spec):
 
 
 class EmailSpec(Spec):
-    """Mail about this policy. It is off as long as the Secret has no SMTP_HOST."""
+    """Mail about this policy. It is off where neither the Secret nor the installation has an SMTP_HOST."""
 
     secret_ref: Annotated[
         SmtpSecretRef | None,
         Field(
             description="The Secret with SMTP_HOST, SMTP_PORT, SMTP_SECURE, SMTP_USER, SMTP_PASSWORD, FROM_EMAIL and "
-            "ADMIN_EMAIL. Default: the one that holds the MongoDB URI."
+            "ADMIN_EMAIL. Default: the one that holds the MongoDB URI; where that has no SMTP_HOST, the one of the "
+            "installation, if it has any."
         ),
     ] = None
     suspend: Annotated[bool, Field(description="Send nothing for now. What happens meanwhile is not made up for.")] = (

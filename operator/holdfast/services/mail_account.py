@@ -2,16 +2,21 @@
 
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from holdfast.domain.channels import is_channel
-from holdfast.domain.mail_settings import ADMIN, HOST, MailServer, read_mail_settings
+from holdfast.domain.mail_settings import ADMIN, HOST, MailServer, MailSettings, read_admins, read_mail_settings
 from holdfast.domain.mongodb_uri import uri_database
 from holdfast.domain.notifications import Event
 from holdfast.errors import InvalidInput, InvalidMailSettings, SecretMissing
 from holdfast.ports import SECRET, Cluster
 from holdfast.resources.policy import BackupPolicy
+
+House = Callable[[], Mapping[str, str]]
+"""The settings of the mail server that the installation lends to policies which have none; empty: it lends none."""
+
+HOUSE_WORDS = "the installation's own mail Secret (smtp.existingSecret)"
 
 
 @dataclass(frozen=True)
@@ -44,17 +49,26 @@ class NoMail:
     message: str
 
 
-def mail_account(cluster: Cluster, policy: BackupPolicy) -> Account | NoMail:
-    """SecretMissing or InvalidMailSettings where mail is wanted and cannot be."""
+def no_house() -> Mapping[str, str]:
+    """Of an installation that lends no mail server."""
+    return {}
+
+
+def mail_account(cluster: Cluster, policy: BackupPolicy, house: House = no_house) -> Account | NoMail:
+    """SecretMissing or InvalidMailSettings where mail is wanted and cannot be.
+
+    A Secret that the policy names for mail is the only one that counts: whoever names one means that server.
+    """
     spec, namespace = policy.spec.notifications.email, policy.metadata.namespace
     if spec.suspend:
         return NoMail("Suspended", "Mail is suspended by spec.notifications.email.suspend.")
     name = (spec.secret_ref or policy.spec.source.uri_secret_ref).name
     where = f"Secret {namespace}/{name}"
     values = secret_values(cluster, namespace, name)
-    if values is None:
+    lent = {} if spec.secret_ref else house()
+    if values is None and not lent:
         raise SecretMissing(f"There is no {where}.", hint="Create it, with key SMTP_HOST and what goes with it.")
-    settings = read_mail_settings(values, where)
+    settings = _settings(values or {}, where, lent)
     if settings.server is None:
         return NoMail("NotConfigured", f"Mail is off: {where} has no {HOST}. Add the SMTP settings to have mail.")
     events = tuple(Event) if spec.events is None else spec.events
@@ -67,6 +81,15 @@ def mail_account(cluster: Cluster, policy: BackupPolicy) -> Account | NoMail:
             hint=f"Set {ADMIN}, or spec.notifications.email.recipients.",
         )
     return Account(settings.server, recipients)
+
+
+def _settings(values: Mapping[str, str], where: str, lent: Mapping[str, str]) -> MailSettings:
+    """The policy's own, or the server that is lent; who is told is the policy's own in either case, if it names any."""
+    own = read_mail_settings(values, where)
+    if own.server is not None or not lent:
+        return own
+    settings = read_mail_settings(lent, HOUSE_WORDS)
+    return MailSettings(settings.server, read_admins(values, where) or settings.admins)
 
 
 def database_name(cluster: Cluster, policy: BackupPolicy) -> str:

@@ -17,7 +17,7 @@ from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.services.courier import Courier
 from holdfast.services.find_policy import living_policy
-from holdfast.services.mail_account import Account, database_name
+from holdfast.services.mail_account import Account, House, database_name, no_house
 from holdfast.services.outbox import change_delivery, owe
 from holdfast.services.own_templates import own_templates, say_templates
 from holdfast.services.post import Owner, Post, debt_of, place_of, withdrawn
@@ -45,6 +45,7 @@ def notify(
     name: str,
     *,
     clock: Clock,
+    house: House = no_house,
 ) -> float | None:
     """Given a policy's name, send what is owed about it. Returns seconds until it wants to be looked at again.
 
@@ -55,7 +56,7 @@ def notify(
         return None
     _, policy = found
     now = clock().replace(microsecond=0)
-    setting = read_setting(cluster, messenger, policy)
+    setting = read_setting(cluster, messenger, policy, house)
     account, since = setting.account, _since(policy)
     if account is None:
         # Settings that are wrong are mended one day, and what happened meanwhile is told then.

@@ -9,7 +9,7 @@ from holdfast.domain.mail_settings import MailServer
 from holdfast.errors import HoldfastError, InvalidMailSettings
 from holdfast.ports import BACKUP_POLICY, Cluster, Letter, Mailer, Viewer
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.mail_account import NoMail, database_name, mail_account
+from holdfast.services.mail_account import House, NoMail, database_name, mail_account, no_house
 from holdfast.services.own_templates import own_templates
 from holdfast.specs.sample_letters import Sample, sample_facts
 
@@ -45,13 +45,20 @@ def hand_in(mailer: Mailer, server: MailServer, letter: Letter, addresses: Itera
 
 
 def send_sample(
-    cluster: Cluster, mailer: Mailer, viewer: Viewer, policy: BackupPolicy, sample: Sample, now: datetime
+    cluster: Cluster,
+    mailer: Mailer,
+    viewer: Viewer,
+    policy: BackupPolicy,
+    sample: Sample,
+    now: datetime,
+    *,
+    house: House = no_house,
 ) -> SampleSent:
     """To the policy's own recipients, whichever events they want, and to nobody else; an Event says who asked for it.
 
     Raises what is wrong with the settings.
     """
-    account = mail_account(cluster, policy)
+    account = mail_account(cluster, policy, house)
     if isinstance(account, NoMail):
         raise InvalidMailSettings(account.message, hint="Set up mail as docs/notifications.md says, then try again.")
     assert account.server is not None  # noqa: S101 (with recipients of mail there is one)

@@ -12,7 +12,7 @@ from holdfast.resources.conditions import find_condition
 from holdfast.resources.notifications import Delivery
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.channel_account import Channels, channel_account
-from holdfast.services.mail_account import Account, NoMail, mail_account
+from holdfast.services.mail_account import Account, House, NoMail, mail_account, no_house
 from holdfast.services.post import WITHDRAWN
 from holdfast.services.say_notifications import CHANNELS_READY, Verdict, say, say_condition
 from holdfast.services.write_status import parse_policy
@@ -31,12 +31,12 @@ class Setting:
     """Something is wanted and cannot be."""
 
 
-def read_setting(cluster: Cluster, messenger: Messenger, policy: BackupPolicy) -> Setting:
+def read_setting(cluster: Cluster, messenger: Messenger, policy: BackupPolicy, house: House = no_house) -> Setting:
     """What is wrong about one of the two does not hold up the other."""
     mail: Account | NoMail | InvalidInput
     channels: Channels | InvalidInput | None
     try:
-        mail = mail_account(cluster, policy)
+        mail = mail_account(cluster, policy, house)
     except InvalidInput as error:
         mail = error
     try:

@@ -18,6 +18,7 @@ from holdfast.resources.new_users import NewUsersSpec, NewUsersStatus, SignupsSe
 from holdfast.resources.notifications import PolicyNotifications
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.find_policy import living_policy
+from holdfast.services.mail_account import House, no_house
 from holdfast.services.say_notifications import Verdict, say_condition
 from holdfast.services.setting import read_setting
 from holdfast.services.user_collection import user_collection
@@ -37,8 +38,16 @@ _NOBODY = Verdict(
 class UserWatch:
     """Looks after new users, policy by policy. One policy is never looked at twice at a time."""
 
-    def __init__(self, cluster: Cluster, signups: SignupSource, messenger: Messenger, clock: Clock) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        signups: SignupSource,
+        messenger: Messenger,
+        clock: Clock,
+        house: House = no_house,
+    ) -> None:
         self._cluster, self._signups, self._messenger, self._clock = cluster, signups, messenger, clock
+        self._house = house
         self._reached: dict[tuple[str, str], tuple[str, str]] = {}
         """By policy: the position that is written, and the one that was reached from it without meeting anybody."""
 
@@ -56,7 +65,7 @@ class UserWatch:
         if spec is None:
             self._forget(body, policy, None)
             return None
-        setting = read_setting(self._cluster, self._messenger, policy)
+        setting = read_setting(self._cluster, self._messenger, policy, self._house)
         wanted = setting.account is not None and any(
             Event.NEW_USER in events for events in setting.account.recipients.values()
         )

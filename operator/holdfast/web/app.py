@@ -61,7 +61,7 @@ def create_app(
     allowed, secret = features.automated, features.cron_secret
     due = Automated(cluster, mirror, audit, clock, time.monotonic, allowed=allowed, secret=secret)
     add_get_backup(app, downloads, due)
-    mails = SampleMails(look_up, features.mailer, cluster, audit, clock, time.monotonic)
+    mails = SampleMails(look_up, features.mailer, cluster, audit, clock, time.monotonic, features.house)
     add_sample_mails(app, mails)
     add_lists(app, look_up)
     changes = RecentChanges()

@@ -12,7 +12,7 @@ from holdfast.domain.rate import Rate
 from holdfast.errors import HoldfastError, MailRefused, NotAuthorized
 from holdfast.ports import Cluster, Mailer, Viewer
 from holdfast.services.look_up import LookUp
-from holdfast.services.mail_account import NoMail, mail_account
+from holdfast.services.mail_account import House, NoMail, mail_account
 from holdfast.services.rights import SEND_TEST_MAIL
 from holdfast.services.send_sample import send_sample
 from holdfast.specs.sample_letters import Sample
@@ -41,10 +41,11 @@ class SampleMails:
         audit: Audit,
         clock: Callable[[], datetime],
         seconds: Callable[[], float],
+        house: House,
     ) -> None:
         """``mailer``: None where this is switched off; ``seconds``: a clock that never goes back."""
         self._look_up, self._mailer, self._cluster = look_up, mailer, cluster
-        self._audit, self._clock = audit, clock
+        self._audit, self._clock, self._house = audit, clock, house
         self._limiter = Limiter("test mails", RATE, seconds)
 
     @property
@@ -57,7 +58,7 @@ class SampleMails:
         policy = self._look_up.policy(viewer, namespace, name, SEND_TEST_MAIL)
         who = {"namespace": policy.metadata.namespace, "policy": policy.metadata.name}
         try:
-            account = mail_account(self._cluster, policy)
+            account = mail_account(self._cluster, policy, self._house)
         except HoldfastError as error:
             words = f"{error.message} {error.hint or ''}".strip()
             return MailAnswer(**who, configured=False, reason=error.reason, message=words)
@@ -83,7 +84,7 @@ class SampleMails:
             policy = self._look_up.policy(viewer, namespace, name, SEND_TEST_MAIL)
             place, of = policy.metadata.namespace, policy.metadata.name
             self._limiter.admit(viewer.name)
-            sent = send_sample(self._cluster, mailer, viewer, policy, sample, self._clock())
+            sent = send_sample(self._cluster, mailer, viewer, policy, sample, self._clock(), house=self._house)
             if sent.refusal is not None:
                 raise _refused(sent.refusal, sent.taken)
         except HoldfastError as error:

@@ -133,6 +133,29 @@ def test_an_operator_killed_while_it_hands_in_a_mail_sends_it_again_under_the_sa
     assert (delivery(ready, "first")["phase"], delivery(ready, "first")["attempts"]) == ("Sent", 2)
 
 
+def test_the_installations_server_tells_of_a_policy_that_has_none(
+    here: Namespace, control_plane: ControlPlane, smtp: SmtpServer, tmp_path: Path
+) -> None:
+    mounted = tmp_path / "smtp"
+    mounted.mkdir()
+    for name, value in smtp.settings().items():
+        (mounted / name).write_text(value)
+    (port,) = free_ports(1)
+    kubeconfig, log = control_plane.operator_kubeconfig, tmp_path / "log"
+    operator = OperatorProcess(kubeconfig, log, port=port, resync_seconds=1, smtp_folder=str(mounted))
+    operator.start()
+    try:
+        set_secret(here)
+        here.apply(policy(health=QUIET))
+        assert f"by 127.0.0.1:{smtp.port}" in says(here, "Configured")["message"]
+        run_ends(here, "first", Phase.FAILED)
+        [mail] = smtp.wait(1)
+    finally:
+        operator.stop()
+    assert mail["To"] == ADMIN
+    assert PASSWORD not in here.kubectl("get", "backuppolicies,events", "--output=yaml") + log.read_text()
+
+
 def test_an_operator_that_is_killed_again_and_again_tells_once(
     ready: Namespace, operator: OperatorProcess, smtp: SmtpServer
 ) -> None:

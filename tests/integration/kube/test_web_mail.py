@@ -110,6 +110,21 @@ def test_where_mail_is_off_it_is_told(path: str, web: WebProcess, poster: str, h
     assert is_problem(web.get(path, poster, "POST"), 409)
 
 
+def test_a_policy_without_a_mail_server_is_lent_that_of_the_installation(
+    path: str, web: WebProcess, poster: str, smtp: SmtpServer, here: Namespace
+) -> None:
+    set_secret(here, ADMIN_EMAIL="own@example.com")
+    for name, value in smtp.settings().items():
+        (web.smtp_folder / name).write_text(value)
+    try:
+        assert web.get(path, poster).json["recipients"] == ["own@example.com"]
+        assert web.get(path, poster, "POST").status == 200
+    finally:
+        for file in web.smtp_folder.iterdir():
+            file.unlink()
+    assert [one.rcpt_tos for one in smtp.envelopes] == [["own@example.com"]]
+
+
 def test_who_may_only_look_neither_sees_nor_sends(path: str, web: WebProcess, viewer: str, smtp: SmtpServer) -> None:
     assert is_problem(web.get(path, viewer), 403)
     assert is_problem(web.get(path, viewer, "POST"), 403)
