@@ -42,7 +42,9 @@ TOOLS = (
     Tool("kube-proxy", "node", "k8s.io/kubernetes/cmd/kube-proxy"),
     Tool("coredns", "addons", "./coredns"),
     Tool("pause", "addons", "./pause"),
-    Tool("helm", "helm3", "helm.sh/helm/v3/cmd/helm"),
+    Tool("helm", "helm", "helm.sh/helm/v3/cmd/helm"),
+    # In one module with the other, so that what both are made of is compiled once.
+    Tool("helm4", "helm", "helm.sh/helm/v4/cmd/helm"),
 )
 _ALL = tuple(tool.name for tool in TOOLS)
 
@@ -99,7 +101,7 @@ def link_flags(tool: Tool) -> str:
     if tool.name.startswith("helm"):
         module = tool.package.removesuffix("/cmd/helm")
         values[f"{module}/internal/version.version"] = module_version(tool.module, module)
-        # Helm's own rule: the library's version 0.x is Kubernetes 1.x.
+        # Helm's own rule: the library's version 0.x is Kubernetes 1.x. Helm 4 finds that out by itself.
         minor = module_version(tool.module, "k8s.io/client-go").split(".")[1]
         for place in ("pkg/chartutil", "pkg/lint/rules"):
             values |= {f"{module}/{place}.k8sVersionMajor": "1", f"{module}/{place}.k8sVersionMinor": minor}
