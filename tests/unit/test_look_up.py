@@ -105,13 +105,13 @@ def test_before_the_cluster_is_read_nothing_is_called_empty(memory: Memory) -> N
 
 
 def test_one_that_is_not_understood_hides_no_other(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
-    memory.held[BACKUP_RUN].append(run("strange", 9, phase="Exploded"))
+    memory.held[BACKUP_RUN].append(run("strange", 9, documents="many"))
     found = LookUp(memory, Rights("shop")).runs(ANN).models()
     assert [one.metadata.name for one in found] == ["new", "twin", "other", "old"]
-    assert "shop/strange is not understood at ('status', 'phase')" in caplog.text
+    assert "shop/strange is not understood at ('status', 'documents')" in caplog.text
 
 
 def test_only_what_is_shown_is_made(memory: Memory, caplog: pytest.LogCaptureFixture) -> None:
-    memory.held[BACKUP_RUN].append(run("strange", 0, phase="Exploded"))
+    memory.held[BACKUP_RUN].append(run("strange", 0, documents="many"))
     assert len(LookUp(memory, Rights("shop")).runs(ANN).models(slice(2))) == 2
     assert not caplog.text

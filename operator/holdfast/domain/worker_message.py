@@ -36,10 +36,13 @@ class WorkerMessage:
 
 
 def parse_worker_message(text: str | None) -> WorkerMessage | None:
-    """None for what a worker did not write itself: the tail of a log, or nothing."""
+    """None for what a worker did not write itself: the tail of a log, or nothing.
+
+    A phase that only a newer worker knows is taken as not said: how its process ended decides.
+    """
     try:
         body = json.loads(text or "")
-        phase = Phase(body["phase"]) if body.get("phase") else None
+        phase = Phase(body["phase"]) if body.get("phase") in Phase.__members__.values() else None
         return WorkerMessage(str(body["reason"]), str(body.get("message", "")), phase, dict(body.get("status", {})))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -21,6 +21,7 @@ from holdfast.resources.references import DatabaseName, KeySecretRef, UriSecretR
 from holdfast.resources.retention import RULES, HistoryLimits, PolicyRetention, RetentionSpec
 from holdfast.resources.run import DeletionPolicy
 from holdfast.resources.storage import ONE_KIND, MongoStorage, StorageSpec
+from holdfast.resources.stored import Stored
 
 KIND = "BackupPolicy"
 
@@ -248,7 +249,7 @@ class BackupPolicyStatus(Status):
     ] = None
 
 
-class BackupPolicy(Status):
+class BackupPolicy(Stored):
     """A BackupPolicy as the API server has it."""
 
     api_version: str = API_VERSION

@@ -14,6 +14,7 @@ from holdfast.resources.point_in_time import Before, ReachedStatus
 from holdfast.resources.policy import Glob
 from holdfast.resources.references import DatabaseName, UriSecretRef
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, PolicyRef
+from holdfast.resources.stored import Stored
 
 KIND = "RestoreRun"
 
@@ -349,15 +350,18 @@ class RestoreRunStatus(Status):
 
     @property
     def terminal(self) -> bool:
-        return self.phase is not None and self.phase.terminal
+        """Also of a run whose phase only a newer release knows."""
+        return self.completion_time is not None if self.phase is None else self.phase.terminal
 
     def to_wire(self) -> dict[str, Any]:
         """Without what says nothing."""
         return {name: value for name, value in super().to_wire().items() if value not in ("", [])}
 
 
-class RestoreRun(Status):
+class RestoreRun(Stored):
     """A RestoreRun as the API server has it."""
+
+    parts = frozenset({"spec", "status"})
 
     api_version: str = API_VERSION
     kind: Literal["RestoreRun"] = "RestoreRun"

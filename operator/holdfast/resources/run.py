@@ -13,6 +13,7 @@ from holdfast.resources.conditions import Condition
 from holdfast.resources.notifications import RunNotifications
 from holdfast.resources.queue import RunQueue
 from holdfast.resources.retention import RunRetention
+from holdfast.resources.stored import Stored
 
 KIND = "BackupRun"
 
@@ -187,7 +188,8 @@ class BackupRunStatus(Status):
 
     @property
     def terminal(self) -> bool:
-        return self.phase is not None and self.phase.terminal
+        """Also of a run whose phase only a newer release knows."""
+        return self.completion_time is not None if self.phase is None else self.phase.terminal
 
     @property
     def let_in(self) -> bool:
@@ -200,8 +202,10 @@ class BackupRunStatus(Status):
         return {name: value for name, value in super().to_wire().items() if value not in ("", [])}
 
 
-class BackupRun(Status):
+class BackupRun(Stored):
     """A BackupRun as the API server has it."""
+
+    parts = frozenset({"spec", "status"})
 
     api_version: str = API_VERSION
     kind: Literal["BackupRun"] = "BackupRun"

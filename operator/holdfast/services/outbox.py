@@ -3,8 +3,11 @@
 Each change reads the object anew and is refused if somebody else was faster, so no two writers lose each other's words.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
 
 from holdfast.errors import ClusterUnavailable
 from holdfast.ports import Cluster, Kind
@@ -56,10 +59,22 @@ def _change(
             return False
         notes = (current.get("status") or {}).get("notifications") or {}
         known = notes.get("deliveries")
-        new = change(None if known is None else [Delivery.model_validate(one) for one in known])
+        ours, others = _sorted(known or ())
+        new = change(None if known is None else ours)
         if new is None:
             return True
-        wire = [delivery.to_wire() for delivery in new]
+        wire = [*(delivery.to_wire() for delivery in new), *others]
         if wire == known or cluster.patch_status(place.kind, current, {"notifications": {"deliveries": wire}}):
             return True
     raise ClusterUnavailable(f"{place.kind.name} {place.namespace}/{place.name} changes faster than it can be written.")
+
+
+def _sorted(known: Sequence[Mapping[str, Any]]) -> tuple[list[Delivery], list[Mapping[str, Any]]]:
+    """What is owed, and, as it stands, what only a newer release can tell."""
+    ours, others = list[Delivery](), list[Mapping[str, Any]]()
+    for one in known:
+        try:
+            ours.append(Delivery.model_validate(one))
+        except ValidationError:
+            others.append(one)
+    return ours, others

@@ -23,7 +23,7 @@ from holdfast.ports import (
     KubeObject,
 )
 from holdfast.resources.conditions import condition, find_condition, set_condition
-from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
+from holdfast.resources.policy import BackupPolicy
 from holdfast.services.check_needs import Needs
 from holdfast.services.keep_catalogue import Look, catalogue_event, keep_catalogue
 from holdfast.services.keep_finalizers import keep_finalizers
@@ -37,7 +37,7 @@ from holdfast.services.see_to_archiver import (
     start_first_backup,
 )
 from holdfast.services.see_to_drills import drill_condition, drill_event, last_drill, see_to_drills
-from holdfast.services.write_status import parse_policy, write_status
+from holdfast.services.write_status import parse_policy, policy_status, write_status
 from holdfast.specs import access
 from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN, Sharing
 from holdfast.specs.retention_status import RETENTION_COMPLIANT, Compliance
@@ -166,7 +166,7 @@ def _write(
     now: datetime,
 ) -> None:
     generation = body["metadata"].get("generation", 0)
-    old = BackupPolicyStatus.model_validate(body.get("status") or {})
+    old = policy_status(body)
     before = find_condition(old.conditions, READY)
     ready = condition(READY, verdict.ready, verdict.reason, verdict.message, now=now, generation=generation)
     conditions = set_condition(old.conditions, ready)

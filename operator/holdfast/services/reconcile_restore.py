@@ -14,6 +14,7 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, JOB, RESTORE_RUN, Clock, C
 from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
 from holdfast.services.follow_job import belongs, observe, pods_of, settle_job
 from holdfast.services.give_job import LOOK_AGAIN, PATIENCE, PENDING, give_job, late, no_policy, start_timeout
+from holdfast.services.understand import check_understood
 from holdfast.services.write_status import change_restore, parse_policy, parse_restore, parse_run
 from holdfast.specs import restore_status
 from holdfast.specs.job_state import parse_time, pod_state
@@ -68,6 +69,7 @@ def _start(cluster: Cluster, run: RestoreRun, job_name: str, image: WorkerImage,
     if policy_body is None or "deletionTimestamp" in policy_body["metadata"]:
         return no_policy(run, origin.policy, now)
     try:
+        check_understood(run)
         policy = parse_policy(policy_body)
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")

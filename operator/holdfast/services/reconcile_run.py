@@ -25,6 +25,7 @@ from holdfast.services.give_job import (
     start_timeout,
     waited_for_turn,
 )
+from holdfast.services.understand import check_understood
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
 from holdfast.specs.job_state import job_state
@@ -103,6 +104,7 @@ def _start(
         return no_policy(run, run.spec.policy_ref.name, now)
     name = job_of_run(run.metadata.name)
     try:
+        check_understood(run)
         policy = parse_policy(policy_body)
     except InvalidSpec as error:
         return RunEnd(Phase.FAILED, error.reason, f"The run cannot have a Job: {error}")

@@ -106,9 +106,9 @@ class ArchiveWorker:
                 body = self._cluster.get(BACKUP_POLICY, self._namespace, self._name)
                 if body is None or body["metadata"]["uid"] != self._uid:
                     return
-                status = change(parse_policy(body).status.point_in_time)
-                whole = {**body["status"], "pointInTime": status.to_wire()}
-                if write_status(self._cluster, BACKUP_POLICY, body, whole) is not None:
+                old = parse_policy(body).status
+                status = old.model_copy(update={"point_in_time": change(old.point_in_time)})
+                if write_status(self._cluster, BACKUP_POLICY, body, status.to_wire()) is not None:
                     return
             raise ClusterUnavailable("The policy changes faster than it can be written.")
         except HoldfastError as error:

@@ -41,6 +41,7 @@ from holdfast.services.restore_report import (
     restore_request,
 )
 from holdfast.services.target_state import target_state
+from holdfast.services.understand import check_understood
 from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
 from holdfast.specs import restore_status
@@ -88,6 +89,7 @@ class RestoreWorker:
         run = self._run = self._patiently(self._find_run)
         if run.status.terminal:
             return _known_end(run.status)
+        check_understood(run)
         progress = self._progress = self._progress_of(run.metadata.name)
         self._change(self._started)
         with self._doors.repository(policy) as repository:

@@ -36,6 +36,7 @@ from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_
 from holdfast.services.back_up_for_run import Opener, back_up_for_run
 from holdfast.services.back_up_together import ALONE, Seat
 from holdfast.services.find_policy import find_policy
+from holdfast.services.understand import check_understood
 from holdfast.services.verify import verify
 from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import change_run, parse_policy, parse_run
@@ -104,6 +105,7 @@ class Worker:
         run = self._run = self._patiently(lambda: self._find_run(policy))
         if run.status.terminal:
             return _known_end(run.status)
+        check_understood(run)
         run = self._await_begin(policy, run)
         if run.status.terminal:
             return _known_end(run.status)

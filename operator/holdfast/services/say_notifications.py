@@ -9,8 +9,7 @@ from holdfast.errors import ClusterUnavailable
 from holdfast.ports import BACKUP_POLICY, Cluster, KubeObject
 from holdfast.resources.conditions import Condition, condition, find_condition, set_condition
 from holdfast.resources.notifications import PolicyNotifications
-from holdfast.resources.policy import BackupPolicyStatus
-from holdfast.services.write_status import CONFLICTS, write_status
+from holdfast.services.write_status import CONFLICTS, policy_status, write_status
 
 NOTIFICATIONS_READY = "NotificationsReady"
 CHANNELS_READY = "ChannelsReady"
@@ -49,7 +48,7 @@ def say_condition(
     An event tells of trouble, and of its end.
     """
     for _ in range(CONFLICTS):
-        old = BackupPolicyStatus.model_validate(body.get("status") or {})
+        old = policy_status(body)
         before = find_condition(old.conditions, type_)
         conditions = tuple(one for one in old.conditions if one.type != type_)
         if verdict is not None:

@@ -6,11 +6,13 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from holdfast.errors import ClusterUnavailable, InvalidSpec
-from holdfast.ports import BACKUP_RUN, RESTORE_RUN, Cluster, Kind, KubeObject
-from holdfast.resources.policy import BackupPolicy
+from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN, Cluster, Kind, KubeObject
+from holdfast.resources.policy import BackupPolicy, BackupPolicyStatus
 from holdfast.resources.restore_run import RestoreRun, RestoreRunStatus
 from holdfast.resources.run import BackupRun, BackupRunStatus
+from holdfast.resources.stored import as_far_as_known
 from holdfast.specs.run_events import RunEvent, backup_events, restore_events
+from holdfast.version import VERSION
 
 CONFLICTS = 10
 
@@ -31,8 +33,11 @@ def merge_changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
 
 
 def write_status(cluster: Cluster, kind: Kind, current: KubeObject, new: Mapping[str, Any]) -> KubeObject | None:
-    """The object with its new status; None if it is gone or was changed since it was read."""
-    changes = merge_changes(current.get("status") or {}, new)
+    """The object with its new status; None if it is gone or was changed since it was read.
+
+    What of the old one this release does not know stays: a newer one has written it.
+    """
+    changes = merge_changes(_status(kind, current).to_wire(), new)
     return cluster.patch_status(kind, current, changes) if changes else current
 
 
@@ -110,6 +115,17 @@ def about(run: BackupRun | RestoreRun) -> KubeObject:
     }
 
 
+def policy_status(body: KubeObject) -> BackupPolicyStatus:
+    """Of a policy that need not make sense."""
+    return as_far_as_known(BackupPolicyStatus.model_validate, body.get("status") or {})[0]
+
+
+def _status(kind: Kind, body: KubeObject) -> BackupPolicyStatus | BackupRunStatus | RestoreRunStatus:
+    if kind == BACKUP_POLICY:
+        return policy_status(body)
+    return parse_run(body).status if kind == BACKUP_RUN else parse_restore(body).status
+
+
 def parse_run(body: KubeObject) -> BackupRun:
     return BackupRun.model_validate(body)
 
@@ -125,4 +141,9 @@ def parse_policy(body: KubeObject) -> BackupPolicy:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise InvalidSpec(
+                f"{where} is not known to Holdfast {VERSION}.",
+                hint="Correct the name of the field, or upgrade Holdfast if a newer one knows it.",
+            ) from None
         raise InvalidSpec(f"{where}: {first['msg']}.", hint="Correct the field.") from None

@@ -17,6 +17,7 @@ from holdfast.resources.restore_run import (
     RestoreRunStatus,
 )
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT
+from holdfast.resources.stored import as_far_as_known
 from holdfast.specs.run_status import run_conditions
 
 TEXT_LIMIT = 1024
@@ -101,7 +102,8 @@ def with_facts(status: RestoreRunStatus, facts: Mapping[str, Any]) -> RestoreRun
         merged["collectionsOmitted"] = omitted or None
     if "logicalBytes" in facts:
         merged["size"] = human_bytes(facts["logicalBytes"])
-    return RestoreRunStatus.model_validate(merged)
+    # A newer worker may have words that this release has not.
+    return as_far_as_known(RestoreRunStatus.model_validate, merged)[0]
 
 
 def with_plan(status: RestoreRunStatus, plan: PlanStatus) -> RestoreRunStatus:

@@ -9,6 +9,7 @@ from holdfast.domain.phases import CollectionPhase, Phase
 from holdfast.domain.run_end import RunEnd
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, find_condition, set_condition
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, BackupRunStatus, CollectionStatus
+from holdfast.resources.stored import as_far_as_known
 
 COMPLETE, FAILED = "Complete", "Failed"
 PRUNED = "Pruned"
@@ -86,7 +87,8 @@ def with_facts(status: BackupRunStatus, facts: Mapping[str, Any]) -> BackupRunSt
         merged["storedSize"] = human_bytes(facts["storedBytes"])
     if "newBytes" in facts:
         merged["newSize"] = human_bytes(facts["newBytes"])
-    return BackupRunStatus.model_validate(merged)
+    # A newer worker may have words that this release has not.
+    return as_far_as_known(BackupRunStatus.model_validate, merged)[0]
 
 
 def shorten(collections: Iterable[CollectionStatus]) -> tuple[tuple[CollectionStatus, ...], int]:
