@@ -331,6 +331,56 @@ def test_every_value_arrives(render: Render) -> None:
     assert environment["HTTPS_PROXY"] == "http://proxy.example.com"
 
 
+def test_what_is_said_of_pods_arrives_at_those_of_the_web(render: Render) -> None:
+    objects = render(
+        "web.enabled=true", "priorityClassName=high", "nodeSelector.disk=fast", "tolerations[0].operator=Exists",
+        "web.podAnnotations.one=two", "web.podLabels.three=four", "web.affinity.nodeAffinity.x=y",
+        "web.extraEnv[0].name=HTTPS_PROXY", "web.extraEnv[0].value=http://proxy.example.com",
+        "imagePullSecrets[0].name=registry",
+    )  # fmt: skip
+    template = named(objects, "Deployment", "holdfast-web")["spec"]["template"]
+    pod = template["spec"]
+    assert template["metadata"]["annotations"] == {"one": "two"}
+    assert template["metadata"]["labels"]["three"] == "four"
+    assert (pod["priorityClassName"], pod["nodeSelector"]) == ("high", {"disk": "fast"})
+    assert (pod["tolerations"], pod["affinity"]) == ([{"operator": "Exists"}], {"nodeAffinity": {"x": "y"}})
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
+    assert environment_of(pod["containers"][0])["HTTPS_PROXY"] == "http://proxy.example.com"
+
+
+def test_pods_of_the_web_are_spread_by_their_own_labels_or_as_the_values_say(render: Render) -> None:
+    def spread(*settings: str) -> list[Object]:
+        spec = named(render("web.enabled=true", *settings), "Deployment", "holdfast-web")["spec"]
+        found: list[Object] = spec["template"]["spec"]["topologySpreadConstraints"]
+        if not settings:
+            assert found[0]["labelSelector"] == spec["selector"]
+        return found
+
+    assert [one["topologyKey"] for one in spread()] == ["kubernetes.io/hostname"]
+    wanted = {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
+    assert spread(*(f"web.topologySpreadConstraints[0].{key}={value}" for key, value in wanted.items())) == [wanted]
+
+
+@pytest.mark.parametrize("digest", ["", DIGEST])
+def test_every_image_of_the_release_is_the_same(program: Path, digest: str) -> None:
+    settings = ("web.enabled=true", f"image.digest={digest}")
+    options = [word for setting in settings for word in ("--set", setting)]
+    objects = objects_in(helm(program, "template", "holdfast", str(CHART), *options))
+    pods = [body["spec"]["template"]["spec"] for body in of_kind(objects, "Deployment")]
+    pods += [body["spec"] for body in of_kind(objects, "Pod")]
+    images = [container["image"] for pod in pods for container in pod["containers"]]
+    assert images == [f"holdfast@{DIGEST}" if digest else "holdfast:0.1.0"] * 3
+
+
+def test_common_labels_are_on_all_that_the_chart_makes_and_select_nothing(render: Render) -> None:
+    settings = ("web.enabled=true", "networkPolicy.enabled=true", "metrics.prometheusRule.enabled=true")
+    objects = render(*settings, "commonLabels.team=data", "crds.install=false")
+    assert {body["metadata"]["labels"].get("team") for body in objects} == {"data"}
+    for body in of_kind(objects, "Deployment"):
+        assert body["spec"]["template"]["metadata"]["labels"]["team"] == "data"
+        assert "team" not in body["spec"]["selector"]["matchLabels"]
+
+
 def test_policies_come_from_values_and_stay_when_they_are_gone_from_there(render: Render) -> None:
     given = [
         "name=shop",
@@ -358,7 +408,8 @@ def test_the_selector_finds_the_pod_and_never_changes(render: Render) -> None:
                                      "image.digest=sha256:1", "image.repository=", "resyncSeconds=0",
                                      "maxConcurrentRuns=-1", "extraEnv[0].name=HOLDFAST_IMAGE",
                                      "networkPolicy.from=x", "policies[0].name=shop",
-                                     "smtp.existingSecret=A_b"])  # fmt: skip
+                                     "smtp.existingSecret=A_b", "commonLabels.helm\\.sh/chart=x",
+                                     "web.extraEnv[0].name=HOLDFAST_IMAGE"])  # fmt: skip
 def test_a_wrong_value_is_refused(render: Render, setting: str) -> None:
     with pytest.raises(HelmFailed, match=re.escape(setting.partition("=")[0].rpartition(".")[2])):
         render(setting)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "holdfast"
 VALUES: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-SECTIONS = ("image", "crds", "rbac", "mail", "channels", "metrics", "web")
+SECTIONS = ("image", "crds", "rbac", "mail", "smtp", "channels", "metrics", "web")
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 
 

@@ -160,12 +160,14 @@ def test_the_wishes_of_the_policy_reach_the_pod() -> None:
         "nodeSelector": {"disk": "fast"},
         "tolerations": [{"key": "backup", "operator": "Exists"}],
         "priorityClassName": "low",
+        "imagePullSecrets": [{"name": "registry"}],
     }
     pod = pod_of(policy_model(job=job))
     container = pod["containers"][0]
     assert (container["image"], container["imagePullPolicy"]) == ("mirror/holdfast:2", "Always")
     assert container["resources"]["limits"] == {"memory": "1Gi", "cpu": 2}
     assert (pod["nodeSelector"], pod["priorityClassName"]) == ({"disk": "fast"}, "low")
+    assert pod["imagePullSecrets"] == [{"name": "registry"}]
     assert pod["tolerations"] == [{"key": "backup", "operator": "Exists"}]
 
 

@@ -21,6 +21,7 @@ from holdfast.cli import (
     show,
     stats,
     verify,
+    version,
 )
 from holdfast.cli.outcome import run
 from holdfast.version import VERSION
@@ -43,9 +44,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it."),
+    wanted: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print it."),
 ) -> None:
-    del version
+    del wanted
 
 
 app.command("backup")(backup.backup)
@@ -63,6 +64,7 @@ app.command("export")(export.export_backup)
 app.command("import")(import_dump.import_backup)
 app.command("crds")(crds.crds)
 app.command("test-mail")(send_test_mail.send_test_mail)
+app.command("version")(version.version)
 worker = typer.Typer(help="Runs in the Jobs that the operator makes; not for people.", no_args_is_help=True)
 app.add_typer(worker, name="worker")
 

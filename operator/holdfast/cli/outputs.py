@@ -382,6 +382,19 @@ class Prune(_Output):
     """All that were looked at, newest first."""
 
 
+class Version(_Output):
+    """What this release is, and what it reads and writes."""
+
+    version: str
+    """Of the release, by Semantic Versioning."""
+    repository_format: Count
+    """The repository format that it writes, and reads."""
+    api_version: str
+    """Of the resources, such as `holdfast.dev/v1alpha1`."""
+    python: str
+    """The version of Python that it runs by."""
+
+
 OUTPUTS: dict[str, Any] = {
     "backup": Backup,
     "export": Export,
@@ -392,6 +405,7 @@ OUTPUTS: dict[str, Any] = {
     "show": Backup,
     "stats": Stats,
     "verify": Verification,
+    "version": Version,
 }
 """By command."""
 

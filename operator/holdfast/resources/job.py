@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, WithJsonSchema
 
 from holdfast.resources.base import Spec
+from holdfast.resources.references import SecretName
 
 MOST_PODS = 100
 _NUMBER = r"([0-9]+(\.[0-9]*)?|\.[0-9]+)"
@@ -33,6 +34,12 @@ class Resources(Spec):
         description="What the worker may use at most. It needs the same at any size of database.",
         max_length=16,
     )
+
+
+class ImagePullSecret(Spec):
+    """A Secret of type kubernetes.io/dockerconfigjson."""
+
+    name: Annotated[SecretName, Field(description="Name of the Secret, in the namespace of the policy.")]
 
 
 class Toleration(Spec):
@@ -94,6 +101,14 @@ class JobTemplate(Spec):
         Literal["Always", "IfNotPresent", "Never"] | None,
         Field(description="When the image is pulled. Default: that of the operator."),
     ] = None
+    image_pull_secrets: Annotated[
+        tuple[ImagePullSecret, ...],
+        Field(
+            description="Secrets with the credentials of the image's registry.",
+            max_length=20,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = ()
     resources: Annotated[Resources, Field(description="Compute resources of the worker.")] = Resources()
     node_selector: dict[str, str] = Field(default={}, description="Labels that a node must have to run the worker.")
     tolerations: Annotated[

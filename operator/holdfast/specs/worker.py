@@ -215,6 +215,8 @@ def pod_spec(policy: BackupPolicy, image: WorkerImage, errand: Errand) -> KubeOb
         pod["nodeSelector"] = dict(job.node_selector)
     if job.tolerations:
         pod["tolerations"] = job.tolerations_on_wire()
+    if job.image_pull_secrets:
+        pod["imagePullSecrets"] = [secret.to_wire() for secret in job.image_pull_secrets]
     if job.priority_class_name:
         pod["priorityClassName"] = job.priority_class_name
     return pod

@@ -235,6 +235,7 @@ JSON_ARGUMENTS: dict[str, list[str]] = {
     "show": ["latest"],
     "stats": [],
     "verify": ["--read-data"],
+    "version": [],
 }
 """How each command with --json is tried on a repository with two backups."""
 
@@ -259,7 +260,8 @@ def test_each_command_prints_what_its_schema_says(command: str, stocked: tuple[C
     root, database, folder = stocked
     words = {"COPY": f"{database}_copy", "FOLDER": str(folder)}
     arguments = [re.sub("|".join(words), lambda found: words[found[0]], word) for word in JSON_ARGUMENTS[command]]
-    assert root.json(command, *arguments, "--repository", f"mongodb:{database}")
+    repository = [] if command == "version" else ["--repository", f"mongodb:{database}"]
+    assert root.json(command, *arguments, *repository)
 
 
 def test_damage_is_printed_as_the_schema_says(mongod: Mongod, root: Command, filled: Db) -> None:
