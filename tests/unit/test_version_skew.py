@@ -207,11 +207,11 @@ WORKER = {"HOLDFAST_NAMESPACE": "default", "HOLDFAST_POLICY": "shop", "HOLDFAST_
 def test_variables_of_a_newer_operator_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {**WORKER, "HOLDFAST_TIDES": "high"}.items():
         monkeypatch.setenv(name, value)
-    assert WorkerSettings().policy == "shop"  # type: ignore[call-arg]
+    assert WorkerSettings().policy == "shop"
 
 
 def test_what_an_older_operator_does_not_say_has_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
     restore = {"HOLDFAST_RESTORE": "back", "HOLDFAST_RESTORE_UID": "r"}
     for name, value in {**WORKER, **restore}.items():
         monkeypatch.setenv(name, value)
-    assert RestoreSettings().parallelism == 1  # type: ignore[call-arg]
+    assert RestoreSettings().parallelism == 1
