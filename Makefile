@@ -64,7 +64,7 @@ scale: setup ## Measure the operator with 500 policies, and write the table in b
 	@$(BIN)/python -m bench.scale
 
 .PHONY: check
-check: lint types chart-lint docs ## Lint, types, import rules, chart, documents
+check: lint types chart-lint docs audit-where-possible ## Lint, types, import rules, chart, documents, known weaknesses
 
 .PHONY: lint
 lint: setup ## ruff and the import rules
@@ -87,6 +87,27 @@ chart-lint: setup ## helm lint, strict
 docs: setup ## Build the documents as a site in build/docs; a link that leads nowhere fails
 	$(call say,Documents)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict  # with --quiet it would neither see nor count a warning
+
+.PHONY: audit
+audit: setup ## Ask whether a locked dependency has a known weakness; fails, too, if nobody can be asked
+	$(call say,Audit)
+	@$(BIN)/python -m tests.support.audit
+
+.PHONY: audit-where-possible
+audit-where-possible: setup
+	$(call say,Audit)
+	@$(BIN)/python -m tests.support.audit --where-possible
+
+SBOM ?= build/sbom.cdx.json
+.PHONY: sbom
+sbom: setup ## Write the list of all that is in the image's Python as CycloneDX: build/sbom.cdx.json
+	@mkdir -p $(dir $(SBOM))
+	@$(BIN)/cyclonedx-py requirements requirements/runtime.txt --pyproject pyproject.toml \
+	  --output-reproducible --output-file $(SBOM)
+
+.PHONY: release-notes
+release-notes: setup ## Print what CHANGELOG.md says of a version: VERSION=0.1.0
+	@$(BIN)/python -m tests.support.release_notes $(VERSION)
 
 .PHONY: format
 format: setup ## Format the code

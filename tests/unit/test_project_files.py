@@ -61,7 +61,7 @@ def test_there_is_one_version() -> None:
 def test_make_explains_itself() -> None:
     done = subprocess.run(["make", "--directory", ROOT], capture_output=True, text=True, check=True)
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE)) - {"environment"}
+    targets = set(re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE)) - {"environment", "audit-where-possible"}
     assert set(re.findall(r"^  make (\S+) +\S", done.stdout, re.MULTILINE)) == targets
 
 
