@@ -136,6 +136,13 @@ class MongoSource:
             last = self._find(collection, at, WHOLE) | {"filter": {"_id": MaxKey()}}
             yield from self._batches(collection, last)
 
+    def sweep(
+        self, collection: CollectionInfo, *, backwards: bool = False, most: int | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """As :meth:`holdfast.ports.Target.sweep` has it."""
+        command: dict[str, Any] = {"find": self._data_name(collection), "hint": {"$natural": -1 if backwards else 1}}
+        return self._batches(collection, command | ({} if most is None else {"limit": most}))
+
     def _find(self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange) -> dict[str, Any]:
         command: dict[str, Any] = {"find": self._data_name(collection), "filter": {}} | _read_concern(at)
         if self._in_id_order(collection):
