@@ -114,7 +114,8 @@ def _documents(database: AnyDatabase, image: CollectionImage) -> Iterator[bytes]
     if image.kind == "view":
         return iter(())
     if image.kind == "timeseries":
-        return raw_reader.documents(database, f"system.buckets.{image.name}")
+        # Kept in the order of their ids; a MongoDB 5.0 can be asked for that order in no other way.
+        return raw_reader.documents(database, f"system.buckets.{image.name}", natural=True)
     return raw_reader.documents(database, image.name, natural=rawbson.field(image.options, "capped") is not None)
 
 

@@ -219,8 +219,8 @@ class Mongod:
         settings = self._settings
         # fmt: off
         arguments: list[str | Path] = [
-            settings.program or mongod_program(), "--dbpath", self._files.data, "--logpath", self._files.log, "--nounixsocket",
-            "--bind_ip", ",".join(settings.bind), "--port", str(settings.port),
+            settings.program or mongod_program(), "--dbpath", self._files.data, "--logpath", self._files.log,
+            "--nounixsocket", "--bind_ip", ",".join(settings.bind), "--port", str(settings.port),
             "--wiredTigerCacheSizeGB", str(settings.cache_gb),
         ]
         # fmt: on

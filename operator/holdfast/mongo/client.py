@@ -7,7 +7,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from holdfast.errors import InvalidSpec, SourceUnavailable, Unavailable
+from holdfast.errors import SourceUnavailable, Unavailable
 from holdfast.mongo.errors import invalid_uri, translate
 from holdfast.ports import Member
 
@@ -15,7 +15,6 @@ Document = dict[str, Any]
 Client = MongoClient[Document]
 
 _TIMEOUTS = {"serverSelectionTimeoutMS": 10_000, "connectTimeoutMS": 10_000, "socketTimeoutMS": 300_000}
-_OLDEST_WIRE_VERSION = 9  # MongoDB 4.4
 
 
 class OneMember:
@@ -45,9 +44,7 @@ def connect(uri: str, *, origin: str, unavailable: type[Unavailable] = SourceUna
         client: Client = MongoClient(uri, appname="holdfast", **(ours | options))
     try:
         with translate(origin, unavailable, "Connecting to MongoDB"):
-            hello = client.admin.command("hello", read_preference=client.read_preference)
-        if hello["maxWireVersion"] < _OLDEST_WIRE_VERSION:
-            raise InvalidSpec("The server is older than MongoDB 4.4.", hint="Upgrade it before it is backed up here.")
+            client.admin.command("hello", read_preference=client.read_preference)
     except Exception:
         client.close()
         raise

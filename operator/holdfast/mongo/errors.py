@@ -19,6 +19,7 @@ from pymongo.errors import (
 
 from holdfast.errors import (
     AuthenticationFailed,
+    InvalidSpec,
     InvalidUri,
     NotAuthorized,
     OperationFailed,
@@ -57,6 +58,11 @@ def translate(origin: str, unavailable: type[Unavailable], action: str) -> Itera
     try:
         yield
     except (InvalidURI, ConfigurationError) as error:
+        if "wire version" in str(error):  # the driver has no kind of its own for it
+            raise InvalidSpec(
+                f"{action} failed: the server is older than MongoDB 4.4, or newer than any that is known here.",
+                hint="Upgrade the server, or this program.",
+            ) from error
         raise invalid_uri(origin) from error
     except WTimeoutError as error:
         raise unavailable(f"{action} failed: a majority of the members did not confirm the write in time.") from error

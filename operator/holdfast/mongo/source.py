@@ -23,6 +23,7 @@ from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRang
 _SNAPSHOT_READS = (5, 0)
 _CAPPED_SNAPSHOTS = (6, 3)
 _COLLECTION_UUID = (6, 0)
+_BUCKETS_BY_ID = (5, 3)
 _UUID = "collectionUUID"
 _WINDOW = "minSnapshotHistoryWindowInSeconds"
 _BY_ID = {"_id": 1}
@@ -135,6 +136,13 @@ class MongoSource:
             last = self._find(collection, at, WHOLE) | {"filter": {"_id": MaxKey()}}
             yield from self._batches(collection, last)
 
+    def sweep(
+        self, collection: CollectionInfo, *, backwards: bool = False, most: int | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """As :meth:`holdfast.ports.Target.sweep` has it."""
+        command: dict[str, Any] = {"find": self._data_name(collection), "hint": {"$natural": -1 if backwards else 1}}
+        return self._batches(collection, command | ({} if most is None else {"limit": most}))
+
     def _find(self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange) -> dict[str, Any]:
         command: dict[str, Any] = {"find": self._data_name(collection), "filter": {}} | _read_concern(at)
         if self._in_id_order(collection):
@@ -171,9 +179,12 @@ class MongoSource:
                 error.message, hint="Give the user the role `read` on the database, or `backup` on admin."
             ) from error
 
-    @staticmethod
-    def _in_id_order(collection: CollectionInfo) -> bool:
-        return not collection.capped and (_has_id_index(collection) or collection.type == "timeseries")
+    def _in_id_order(self, collection: CollectionInfo) -> bool:
+        """Whether the server takes the order of ids as a hint. A 5.0 has no name for that of buckets, in which it keeps
+        them all the same."""
+        if collection.type == "timeseries":
+            return self._version >= _BUCKETS_BY_ID
+        return not collection.capped and _has_id_index(collection)
 
     def close(self) -> None:
         self._client.close()

@@ -188,6 +188,11 @@ class MongoTarget:
     ) -> Iterator[Sequence[bytes]]:
         return self._reader.read(collection, at, keys)
 
+    def sweep(
+        self, collection: CollectionInfo, *, backwards: bool = False, most: int | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        return self._reader.sweep(collection, backwards=backwards, most=most)
+
     def close(self) -> None:
         self._client.close()
 

@@ -102,4 +102,11 @@ class Target(Protocol):
         self, collection: CollectionInfo, at: ClusterTime | None, keys: KeyRange = WHOLE
     ) -> Iterator[Sequence[bytes]]: ...
 
+    def sweep(
+        self, collection: CollectionInfo, *, backwards: bool = False, most: int | None = None
+    ) -> Iterator[Sequence[bytes]]:
+        """The documents, or so many of them at most, in batches of one at least, in the order in which the server keeps
+        them, or from its other end. Never decoded."""
+        ...
+
     def close(self) -> None: ...

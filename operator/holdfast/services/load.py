@@ -11,14 +11,13 @@ from threading import Event
 from time import monotonic
 
 from holdfast.errors import HoldfastError
-from holdfast.ports import Advance, CollectionInfo, Estimate, Progress, Target
-from holdfast.repository.chunks import HASH_MODULUS
+from holdfast.ports import Advance, CollectionInfo, Progress, Target
 from holdfast.repository.documents import elements, unordered
 from holdfast.repository.manifest import CollectionRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Alone
-from holdfast.services.divide import divide, divided
-from holdfast.services.restore_work import Insertion, Reading, RestoreCrew, RestoreTask, Sum, worker
+from holdfast.services.read_back import ReadBack
+from holdfast.services.restore_work import Insertion, RestoreCrew, RestoreTask, Sum, worker
 
 WORTH_A_CREW = 32 * 1024 * 1024
 """Raw bytes. Less is written before other processes have connected."""
@@ -110,21 +109,15 @@ class Loader:
 
     def _compare(self, stored: Sequence[CollectionRecord], titles: Mapping[str, str]) -> Iterator[str]:
         catalogue = {c.name: c for c in self._target.catalogue()}
-        sums = {c.name: [0, 0] for c in stored}
-        for task, result in self._crew.work(self._readings(stored, catalogue), lambda *_: None, self._stop):
-            if isinstance(result, HoldfastError):
-                raise result
-            self._check()
-            sums[task.collection.name][0] += result.documents
-            sums[task.collection.name][1] += result.document_hash
+        again = ReadBack(self._repository, self._target, self._crew, self._stop, self._check)
+        sums = again.sums(stored, catalogue)
         for collection in stored:
-            count, total = sums[collection.name]
-            title = titles[collection.name]
-            if collection.name not in catalogue:
+            title, found = titles[collection.name], sums.get(collection.name)
+            if found is None:
                 yield f"Collection {title!r} is not in the target after the restore."
-            elif count != collection.documents:
-                yield f"Collection {title!r} has {count} documents; the backup has {collection.documents}."
-            elif f"{total % HASH_MODULUS:064x}" != collection.document_hash:
+            elif found.documents != collection.documents:
+                yield f"Collection {title!r} has {found.documents} documents; the backup has {collection.documents}."
+            elif f"{found.document_hash:064x}" != collection.document_hash:
                 yield f"Collection {title!r} has other documents than the backup."
 
     def _insertions(self, collection: CollectionRecord) -> Iterator[Insertion]:
@@ -133,16 +126,6 @@ class Loader:
         step = None if collection.capped else _CHUNKS_AT_ONCE
         while part := list(islice(refs, step)):
             yield Insertion(collection.info, tuple(ref.id for ref in part), sum(ref.documents for ref in part))
-
-    def _readings(
-        self, stored: Sequence[CollectionRecord], catalogue: Mapping[str, CollectionInfo]
-    ) -> Iterator[RestoreTask]:
-        for collection in stored:
-            if info := catalogue.get(collection.name):
-                estimate = Estimate(collection.documents, collection.logical_bytes)
-                last = divided(self._repository.chunk_refs(collection))
-                for keys in divide(self._target, info, None, last, estimate, further=self._crew.size > 1):
-                    yield Reading(info, keys)
 
     def _build(self, collection: CollectionRecord) -> None:
         indexes = [index for index in collection.indexes if not _expires(index)]

@@ -1,8 +1,8 @@
-"""What a restore is made of: to insert some chunks of a collection, and to read a stretch of it again."""
+"""What a restore is made of: to insert some chunks of a collection, and to read all or a stretch of it again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from threading import Event
 
@@ -31,16 +31,27 @@ class Reading:
     keys: KeyRange
 
 
-RestoreTask = Insertion | Reading
+@dataclass(frozen=True)
+class Sweep:
+    """A restored collection, or so many documents of it from one end, in the order in which the server keeps them."""
+
+    collection: CollectionInfo
+    documents: int | None = None
+    backwards: bool = False
+
+
+RestoreTask = Insertion | Reading | Sweep
 
 
 @dataclass(frozen=True)
 class Sum:
-    """``document_hash``: as a list of chunks has it."""
+    """``document_hash``: as a list of chunks has it. ``edge``: the hash of the document where the two halves of a
+    collection meet, which is the one behind the first half, and the last one of the other."""
 
     documents: int
     bytes: int
     document_hash: int = 0
+    edge: str = ""
 
 
 RestoreCrew = Crew[RestoreTask, Sum, Sum]
@@ -61,7 +72,9 @@ def worker(target: Target, repository: Repository) -> Work[RestoreTask, Sum, Sum
         try:
             if isinstance(task, Insertion):
                 return _insert(task, target, repository, advanced, stop)
-            return _read(task, target, stop)
+            if isinstance(task, Sweep):
+                return _sweep(task, target, stop)
+            return _sum(target.read(task.collection, None, task.keys), stop)
         except HoldfastError as error:
             return error
 
@@ -89,9 +102,30 @@ def _insert(
     return Sum(documents, size)
 
 
-def _read(task: Reading, target: Target, stop: Event) -> Sum:
+def _sweep(task: Sweep, target: Target, stop: Event) -> Sum:
+    if task.documents is None:
+        return _sum(target.sweep(task.collection), stop)
+    last = b""
+
+    def batches(most: int) -> Iterator[Sequence[bytes]]:
+        nonlocal last
+        for batch in target.sweep(task.collection, backwards=task.backwards, most=most):
+            last = batch[-1]
+            yield batch
+
+    found = _sum(batches(task.documents + (0 if task.backwards else 1)), stop)
+    edge = sha256(last).hexdigest() if last else ""
+    if task.backwards:
+        return replace(found, edge=edge)
+    if found.documents <= task.documents:
+        return found  # nothing is behind it
+    rest = (found.document_hash - int(edge, 16)) % HASH_MODULUS
+    return Sum(found.documents - 1, found.bytes - len(last), rest, edge)
+
+
+def _sum(batches: Iterator[Sequence[bytes]], stop: Event) -> Sum:
     documents = size = total = 0
-    for batch in target.read(task.collection, None, task.keys):
+    for batch in batches:
         if stop.is_set():
             raise Interrupted("The comparison after the restore was asked to stop.")
         documents += len(batch)
