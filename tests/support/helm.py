@@ -19,12 +19,12 @@ class HelmFailed(Exception):
     """Helm refused; the message is what it said."""
 
 
-def helm_program() -> Path:
-    """The path of Helm. ClusterError if it cannot be built."""
+def helm_program(name: str = NAME) -> Path:
+    """The path of Helm; ``helm4`` is its next major version. ClusterError if it cannot be built."""
     where = layout()
     with locked(where):
-        build_tools(where, [NAME])
-    return where.bin / NAME
+        build_tools(where, [name])
+    return where.bin / name
 
 
 def helm(program: Path, *arguments: str) -> str:
