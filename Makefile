@@ -63,6 +63,10 @@ huge: setup ## Measure what 2.5 million chunks take to commit, verify and prune,
 scale: setup ## Measure the operator with 500 policies, and write the table in bench/README.md (about 15 minutes)
 	@$(BIN)/python -m bench.scale
 
+.PHONY: web-bench
+web-bench: setup ## Measure the HTTP API under load, and write the table in bench/README.md (about 5 minutes)
+	@$(BIN)/python -m bench.web
+
 .PHONY: check
 check: lint types chart-lint docs audit-where-possible ## Lint, types, import rules, chart, documents, known weaknesses
 
