@@ -166,3 +166,26 @@ def test_a_run_that_waits_says_so() -> None:
     view = run_view(waiting, NOW)
     assert view.ahead == 3
     assert view.steps[1].mark.word == "Pending"
+
+
+def drill(day: int, result: str = "Passed", seconds: int | None = 90) -> dict[str, Any]:
+    return {"job": f"drill-{day}", "result": result, "time": f"2026-03-0{day}T03:00:00Z", "durationSeconds": seconds,
+            "message": "All is well."}  # fmt: skip
+
+
+def test_drills_are_listed_and_the_recovery_times_of_those_that_passed_are_drawn() -> None:
+    drills = [drill(4, seconds=120), drill(3, "Failed", None), drill(2)]
+    view = policy_view(policy(drills=drills, lastDrill=drills[0]), [], [], NOW)
+    assert [one.job for one in view.drills] == ["drill-4", "drill-3", "drill-2"]
+    assert view.drill is not None
+    assert view.drill.job == "drill-4"
+    assert [bool(one.message) for one in view.drills] == [False, True, False], "only a failure needs words"
+    assert view.recovery is not None
+    [line] = view.recovery.lines
+    assert [point.text for point in line.points] == ["02 Mar 03:00: 1m30s", "04 Mar 03:00: 2m"]
+
+
+def test_an_older_status_tells_of_its_newest_drill_all_the_same() -> None:
+    view = policy_view(policy(lastDrill=drill(4)), [], [], NOW)
+    assert [one.job for one in view.drills] == ["drill-4"]
+    assert view.recovery is None

@@ -9,6 +9,9 @@ from holdfast.resources.base import Spec, Status, Timestamp
 from holdfast.resources.job import Quantity
 from holdfast.resources.references import UriSecretRef
 
+DRILLS_KEPT = 10
+"""In the status: an object is to stay small."""
+
 
 class EphemeralTarget(Spec):
     """A MongoDB server beside the worker, in the same pod, which goes with it."""
@@ -101,7 +104,7 @@ class VerificationSpec(Spec):
 
 
 class LastDrill(Status):
-    """The newest drill that has ended."""
+    """A drill that has ended."""
 
     job: Annotated[str, Field(description="Name of its Job.")]
     result: Annotated[str, Field(description="Passed or Failed.")]

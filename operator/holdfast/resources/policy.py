@@ -10,7 +10,7 @@ from holdfast.domain.pace import SLOWEST
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.catalogue import CatalogueStatus
 from holdfast.resources.conditions import Condition
-from holdfast.resources.drill import LastDrill, VerificationSpec
+from holdfast.resources.drill import DRILLS_KEPT, LastDrill, VerificationSpec
 from holdfast.resources.health import Health, HealthSpec, Statistics
 from holdfast.resources.job import MOST_PODS, JobTemplate
 from holdfast.resources.missed import MissedSchedules
@@ -237,6 +237,14 @@ class BackupPolicyStatus(Status):
         CatalogueStatus | None, Field(description="How far the BackupRuns are those of the repository.")
     ] = None
     last_drill: Annotated[LastDrill | None, Field(description="The newest drill that has ended.")] = None
+    drills: Annotated[
+        tuple[LastDrill, ...],
+        Field(
+            description=f"The newest drills that have ended, newest first, at most {DRILLS_KEPT}. Jobs may be gone.",
+            max_length=DRILLS_KEPT,
+            json_schema_extra={"x-kubernetes-list-type": "atomic"},
+        ),
+    ] = ()
     point_in_time: Annotated[
         PointInTimeStatus | None, Field(description="Which seconds can be restored, where the oplog is archived.")
     ] = None

@@ -36,7 +36,7 @@ from holdfast.services.see_to_archiver import (
     see_to_archiver,
     start_first_backup,
 )
-from holdfast.services.see_to_drills import drill_condition, drill_event, last_drill, see_to_drills
+from holdfast.services.see_to_drills import drill_condition, drill_event, drill_history, see_to_drills
 from holdfast.services.write_status import parse_policy, policy_status, write_status
 from holdfast.specs import access
 from holdfast.specs.failure_domain import SHARED_FAILURE_DOMAIN, Sharing
@@ -186,7 +186,8 @@ def _write(
         conditions = set_condition(conditions, compliant)
     suspended = policy is not None and policy.spec.schedule.suspend
     last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
-    drill = last_drill(cluster, policy, old.last_drill) if policy else old.last_drill
+    drills = drill_history(cluster, policy) if policy else old.drills
+    drill = drills[0] if drills else old.last_drill
     conditions = drill_condition(conditions, drill, now=now, generation=generation)
     missed = see_missed(cluster, policy, schedule, now) if policy and schedule else old.missed_schedules
     conditions = missed_condition(conditions, missed, now=now, generation=generation)
@@ -203,6 +204,7 @@ def _write(
             "retention": retention.status if retention else old.retention,
             "catalogue": catalogue.status if catalogue else old.catalogue,
             "last_drill": drill,
+            "drills": drills,
             "point_in_time": old.point_in_time if policy is None or policy.spec.point_in_time.enabled else None,
         }
     )

@@ -1,4 +1,4 @@
-"""A policy's drills, as the operator sees them: their CronJob, and what came of the newest one.
+"""A policy's drills, as the operator sees them: their CronJob, and what came of them.
 
 A drill's worker may not write to its policy. Its last words are in the pod's termination message, and the operator
 takes them from there.
@@ -13,7 +13,7 @@ from holdfast.domain.run_end import RunEnd, contradicted, how_it_ended
 from holdfast.domain.schedule import parse_schedule
 from holdfast.ports import BACKUP_POLICY, CRON_JOB, JOB, Cluster, Kind, KubeObject
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, set_condition
-from holdfast.resources.drill import LastDrill
+from holdfast.resources.drill import DRILLS_KEPT, LastDrill
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.follow_job import observe
 from holdfast.services.own_objects import own_object
@@ -45,19 +45,23 @@ def see_to_drills(cluster: Cluster, policy: BackupPolicy, image: WorkerImage, en
         cluster.delete(CRON_JOB, existing)
 
 
-def last_drill(cluster: Cluster, policy: BackupPolicy, known: LastDrill | None) -> LastDrill | None:
-    """The newest drill that has ended; what is known of one stays when its Job is gone."""
+def drill_history(cluster: Cluster, policy: BackupPolicy) -> tuple[LastDrill, ...]:
+    """The drills that have ended, newest first; what is known of one stays when its Job is gone."""
+    status = policy.status
+    known = status.drills or ((status.last_drill,) if status.last_drill else ())
     if policy.spec.verification.drill is None:
         return known
     name, namespace = policy.metadata.name, policy.metadata.namespace
     jobs = cluster.list(JOB, namespace, {POLICY_LABEL: name, DRILL_LABEL: "true"})
-    ended = [(_ended_at(job), job) for job in jobs if job_state(job).end]
-    if not ended:
-        return known
-    moment, newest = max(ended, key=lambda one: (one[0], one[1]["metadata"]["name"]))
-    if known and (known.job == newest["metadata"]["name"] or known.time > moment):
-        return known
-    return _told(cluster, newest, moment)
+    seen = {(one.job, one.time) for one in known}
+    oldest = known[-1].time if len(known) == DRILLS_KEPT else _NEVER
+    news = [
+        _told(cluster, job, moment)
+        for job in jobs
+        if job_state(job).end and (moment := _ended_at(job)) >= oldest and (job["metadata"]["name"], moment) not in seen
+    ]
+    newest_first = sorted((*known, *news), key=lambda one: (one.time, one.job), reverse=True)
+    return tuple(newest_first[:DRILLS_KEPT])
 
 
 def _told(cluster: Cluster, job: KubeObject, moment: datetime) -> LastDrill:

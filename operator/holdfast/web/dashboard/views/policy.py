@@ -61,6 +61,19 @@ class RestoreRow:
 
 
 @dataclass(frozen=True)
+class DrillRow:
+    """A drill that has ended."""
+
+    job: str
+    mark: Mark
+    time: datetime
+    duration: str
+    documents: int | None
+    backup_id: str
+    message: str
+
+
+@dataclass(frozen=True)
 class PolicyView:
     card: Card
     cron: str
@@ -85,7 +98,12 @@ class PolicyView:
     archive_problem: str
     drill_wanted: bool
     drill: LastDrill | None
+    """The newest."""
     drill_mark: Mark | None
+    recovery: Chart | None
+    """How long drills took, where they passed."""
+    drills: tuple[DrillRow, ...]
+    """Newest first."""
     restores: tuple[RestoreRow, ...] | None
     """None: the viewer may not see them."""
 
@@ -97,6 +115,7 @@ def policy_view(
     spec, status = policy.spec, policy.status
     good = [run for run in runs if run.status.phase in _GOOD and run.status.start_time][:CHARTED]
     ready = find_condition(status.conditions, "Ready")
+    drills = status.drills or ((status.last_drill,) if status.last_drill else ())
     return PolicyView(
         card=card(policy, runs),
         cron=spec.schedule.cron,
@@ -118,8 +137,10 @@ def policy_view(
         archived=spec.point_in_time.enabled,
         archive_problem=(status.point_in_time.message or "") if status.point_in_time else "",
         drill_wanted=spec.verification.drill is not None,
-        drill=status.last_drill,
-        drill_mark=mark(status.last_drill.result) if status.last_drill else None,
+        drill=drills[0] if drills else None,
+        drill_mark=mark(drills[0].result) if drills else None,
+        recovery=_recovery(drills),
+        drills=tuple(map(drill_row, drills)),
         restores=None if restores is None else tuple(restore_row(one) for one in restores[:LISTED]),
     )
 
@@ -158,6 +179,28 @@ def restore_row(run: RestoreRun) -> RestoreRow:
         database=status.database or run.spec.target.database or "",
         proof=verification.result if verification else "",
     )
+
+
+def drill_row(drill: LastDrill) -> DrillRow:
+    return DrillRow(
+        job=drill.job,
+        mark=mark(drill.result),
+        time=drill.time,
+        duration=drill.duration or "",
+        documents=drill.documents,
+        backup_id=drill.backup_id or "",
+        message="" if drill.passed else drill.message or "",
+    )
+
+
+def _recovery(drills: Sequence[LastDrill]) -> Chart | None:
+    """Of those that passed: one that failed recovered nothing."""
+    spans = [
+        (one.time, float(one.duration_seconds))
+        for one in reversed(drills)
+        if one.passed and one.duration_seconds is not None
+    ]
+    return seconds_chart("recovery", "Recovery time", [("Restored and proven in", spans)])
 
 
 def _checks(policy: BackupPolicy) -> tuple[Check, ...]:
