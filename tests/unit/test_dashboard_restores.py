@@ -80,6 +80,14 @@ def test_the_form_is_about_the_backup_of_a_run() -> None:
     assert restore_form(policy(), [stored("b"), stored("a")], {"run": "a"}).chosen == "2026-a"
 
 
+@pytest.mark.parametrize(
+    "given", [{"exclude": "logs"}, {"rename": "a=b"}, {"strategy": "Swap"}, {"uri_secret": "other"}]
+)
+def test_what_was_filled_in_beyond_the_usual_is_seen_at_once(given: dict[str, str]) -> None:
+    assert not restore_form(policy(), [], {"database": "copy", "existing": "Drop", "strategy": "Auto"}).detailed
+    assert restore_form(policy(), [], given).detailed
+
+
 def test_only_backups_that_are_there_are_offered() -> None:
     gone = stored("gone", pruneTime="2026-03-01T02:00:00Z")
     working = BackupRun.model_validate({**run_body("working"), "status": {"phase": "Running"}})

@@ -9,7 +9,7 @@ from typing import Any
 
 from holdfast.domain.database_name import check_database_name
 from holdfast.domain.phases import RestorePhase
-from holdfast.domain.restoring import Existing
+from holdfast.domain.restoring import Existing, Strategy
 from holdfast.errors import InvalidSpec
 from holdfast.ports import RESTORE_RUN, Cluster, KubeObject, Reviewer, Viewer
 from holdfast.resources.base import format_time
@@ -32,6 +32,9 @@ class RestoreWish:
     existing: Existing = Existing.FAIL
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    """Names in the backup, each with the one in the target."""
+    strategy: Strategy = Strategy.AUTO
     secret: str | None = None
     moment: datetime | None = None
     """All as it was at the end of this second, in place of a backup."""
@@ -109,8 +112,10 @@ def _planned(policy: str, wish: RestoreWish) -> dict[str, Any]:
         "target": {"database": database, **({"uriSecretRef": {"name": wish.secret}} if wish.secret else {})},
         "include": list(wish.include),
         "exclude": list(wish.exclude),
+        "rename": [{"from": old, "to": new} for old, new in wish.rename],
         "mode": Mode.PLAN.value,
         "existing": wish.existing.value,
+        "strategy": None if wish.strategy is Strategy.AUTO else wish.strategy.value,
         # A plan changes nothing: it tells what a confirmed restore would meet.
         "confirm": database if wish.existing is Existing.DROP else None,
     }

@@ -127,14 +127,17 @@ def test_a_plan_changes_nothing_and_is_of_what_was_filled_in(place: Namespace, a
         "database": "copy",
         "existing": "Drop",
         "include": "users\r\nfeed*\r\n",
-        "exclude": "",
+        "exclude": "feedbackVotes",
+        "rename": "users = people\r\n",
+        "strategy": "Swap",
     }
     answer = admin.send("/policies/{}/shop/restore", **fields)
     assert admin.look(answer.headers["location"]).status == 200
     spec = place.get("rr", answer.headers["location"].rpartition("/")[2])["spec"]
-    assert _chosen(spec, "source", "mode", "existing", "include", "target") == {
+    assert _chosen(spec, "source", "mode", "existing", "include", "exclude", "rename", "strategy", "target") == {
         "source": {"policyRef": {"name": "shop"}, "backupId": BACKUP_ID},
-        "mode": "Plan", "existing": "Drop", "include": ["users", "feed*"], "target": {"database": "copy"},
+        "mode": "Plan", "existing": "Drop", "include": ["users", "feed*"], "exclude": ["feedbackVotes"],
+        "rename": [{"from": "users", "to": "people"}], "strategy": "Swap", "target": {"database": "copy"},
     }  # fmt: skip
 
 
@@ -154,6 +157,9 @@ def test_a_plan_can_be_of_a_second(place: Namespace, admin: Person) -> None:
         {"existing": "Explode"},
         {"backup": "<script>"},
         {"moment": "soon"},
+        {"rename": "users"},
+        {"rename": "users=a\nusers=b"},
+        {"strategy": "Magic"},
     ],
 )
 def test_a_wish_that_makes_no_sense_is_told_on_its_form(place: Namespace, admin: Person, wrong: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from holdfast.domain.restoring import Existing
+from holdfast.domain.restoring import Existing, Strategy
 from holdfast.errors import HoldfastError, InvalidSpec, RunNotFound
 from holdfast.ports import RESTORE_RUN
 from holdfast.services.ask_restore import RestoreWish, ask_plan, ask_restore, can_be_done, restore_name
@@ -111,6 +111,10 @@ def _wish(form: Mapping[str, str]) -> RestoreWish:
         existing = Existing(form.get("existing", ""))
     except ValueError as error:
         raise InvalidSpec("Choose what becomes of collections that are there.", hint="One of the three.") from error
+    try:
+        strategy = Strategy(form.get("strategy", Strategy.AUTO))
+    except ValueError as error:
+        raise InvalidSpec("There is no such way to restore.", hint="Choose one of the three.") from error
     backup, moment = form.get("backup", LATEST), form.get("moment", "").strip()
     return RestoreWish(
         database=form.get("database", "").strip(),
@@ -119,6 +123,8 @@ def _wish(form: Mapping[str, str]) -> RestoreWish:
         existing=existing,
         include=_lines(form.get("include", "")),
         exclude=_lines(form.get("exclude", "")),
+        rename=_renames(form.get("rename", "")),
+        strategy=strategy,
         secret=form.get("uri_secret", "").strip() or None,
     )
 
@@ -134,3 +140,17 @@ def _moment(text: str) -> datetime:
 def _lines(text: str) -> tuple[str, ...]:
     """Names, one a line; each once."""
     return tuple(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
+
+
+def _renames(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs such as ``users=people``, one a line."""
+    pairs = []
+    for line in _lines(text):
+        old, _, new = (part.strip() for part in line.partition("="))
+        if not old or not new:
+            raise InvalidSpec(f"{line!r} names no two collections.", hint="Write it such as users=users_of_march.")
+        pairs.append((old, new))
+    twice = sorted({old for old, _ in pairs if sum(one == old for one, _ in pairs) > 1})
+    if twice:
+        raise InvalidSpec(f"{', '.join(twice)} cannot get two names.", hint="Give each collection one name.")
+    return tuple(pairs)

@@ -38,7 +38,7 @@ def add_sign_in(router: APIRouter, desk: Desk) -> None:
             viewer = desk.reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT and token.isascii() else None
             cookie = desk.sessions.begin(token) if viewer else ""
         except TooMany as refused:
-            desk.audit.tell(Viewer(""), "SignIn", "", "", origin=origin, result="TooManyRequests")
+            desk.audit.tell(Viewer(""), "SignIn", "", "", origin=origin, result=refused.reason)
             return _too_many(desk, path, refused)
         except HoldfastError as error:
             facts = {"next": path, "over": False, "problem": str(error)}

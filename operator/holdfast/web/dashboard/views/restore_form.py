@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from holdfast.domain.phases import Phase
-from holdfast.domain.restoring import Existing
+from holdfast.domain.restoring import Existing, Strategy
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.web.dashboard.views.moments import Moments, moments
@@ -17,6 +17,11 @@ EXISTING = (
     (Existing.MERGE, "Add the documents that are missing, and report those that differ"),
 )
 """The one that does no harm first."""
+STRATEGIES = (
+    (Strategy.AUTO, "As it fits: aside first where the database is not empty"),
+    (Strategy.SWAP, "Aside first, then renamed into place: nobody reads half a restore"),
+    (Strategy.DIRECT, "Straight into place, collection by collection"),
+)
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,12 @@ class RestoreFormView:
     choices: tuple[tuple[Existing, str], ...]
     include: str
     exclude: str
+    rename: str
+    strategy: Strategy
+    strategies: tuple[tuple[Strategy, str], ...]
     secret: str
+    detailed: bool
+    """Something beyond the usual was filled in."""
 
 
 def restore_form(policy: BackupPolicy, runs: Sequence[BackupRun], given: Mapping[str, str]) -> RestoreFormView:
@@ -51,6 +61,9 @@ def restore_form(policy: BackupPolicy, runs: Sequence[BackupRun], given: Mapping
     stored = [run for run in runs if run.stored]
     wanted = next((run.status.backup_id for run in stored if run.metadata.name == given.get("run")), None)
     database = next((run.status.database for run in stored if run.status.database), policy.spec.source.database)
+    strategy = next((one for one in Strategy if one == given.get("strategy")), Strategy.AUTO)
+    texts = {name: given.get(name, "") for name in ("include", "exclude", "rename")}
+    secret = given.get("uri_secret", "")
     return RestoreFormView(
         namespace=policy.metadata.namespace,
         policy=policy.metadata.name,
@@ -71,7 +84,9 @@ def restore_form(policy: BackupPolicy, runs: Sequence[BackupRun], given: Mapping
         database=given.get("database", database or ""),
         existing=next((one for one in Existing if one == given.get("existing")), Existing.FAIL),
         choices=EXISTING,
-        include=given.get("include", ""),
-        exclude=given.get("exclude", ""),
-        secret=given.get("uri_secret", ""),
+        **texts,
+        strategy=strategy,
+        strategies=STRATEGIES,
+        secret=secret,
+        detailed=strategy is not Strategy.AUTO or bool(secret) or any(texts.values()),
     )
