@@ -25,7 +25,7 @@ from holdfast.services.rights import DOWNLOAD
 from holdfast.version import VERSION
 from holdfast.web.audit import Audit
 from holdfast.web.file_stream import FileStream, Sink
-from holdfast.web.limits import Limiter, Places
+from holdfast.web.limits import Limiter, Places, TooMany
 from holdfast.web.parameters import origin_of
 from holdfast.web.problems import answer
 
@@ -36,6 +36,7 @@ RATE = Rate(burst=10, seconds=60)
 AT_ONCE = 3
 """Each takes a few chunks of memory, and connections to a store."""
 AT_ONCE_OF_ONE = 2
+_OLD = "UpgradeRequired"
 
 
 class DownloadFormat(StrEnum):
@@ -83,17 +84,20 @@ class Downloads:
     ) -> Response:
         """Raises what refuses it. What is wrong with the backup itself is known when the answer begins."""
         origin = origin_of(request)
+        old = request.scope["http_version"] == "1.0"
         try:
             if self._opener is None:
                 raise NotAuthorized("Downloads are switched off.", hint="The chart's value web.download allows them.")
             found, opener = self._look_up.policy(viewer, namespace, policy, DOWNLOAD), self._opener
-        except HoldfastError as error:
+            if not old:
+                self._limiter.admit(viewer.name)
+                self._places.take(viewer.name)
+        except (HoldfastError, TooMany) as error:
             self._audit.tell(viewer, ACTION, namespace or "", policy or "", origin=origin, result=error.reason)
             raise
-        if request.scope["http_version"] == "1.0":
+        if old:
+            self._audit.tell(viewer, ACTION, found.metadata.namespace, found.metadata.name, origin=origin, result=_OLD)
             return _too_old()
-        self._limiter.admit(viewer.name)
-        self._places.take(viewer.name)
         delivery = _Delivery(viewer, found, wanted, origin, self._audit, self._cluster)
 
         def make(sink: Sink, stop: Event) -> None:
@@ -171,7 +175,7 @@ def _too_old() -> Response:
     """There a file has no end that shows: one that broke off would pass for a whole one."""
     return answer(
         HTTPStatus.UPGRADE_REQUIRED,
-        "UpgradeRequired",
+        _OLD,
         "A download is not sent by HTTP/1.0, where one that broke off looks whole.",
         "Use HTTP/1.1. Behind nginx: proxy_http_version 1.1.",
         {"Upgrade": "HTTP/1.1", "Connection": "Upgrade"},

@@ -18,6 +18,8 @@ BUSY_SECONDS = 5
 class TooMany(Exception):
     """Refused for now; ``seconds`` from now it may be tried again."""
 
+    reason = "TooManyRequests"
+
     def __init__(self, what: str, seconds: int) -> None:
         super().__init__(what)
         self.what, self.seconds = what, seconds

@@ -104,7 +104,7 @@ async def _too_many(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, TooMany)  # noqa: S101
     return answer(
         HTTPStatus.TOO_MANY_REQUESTS,
-        "TooManyRequests",
+        error.reason,
         f"Too many {error.what}.",
         f"Try again in {error.seconds} seconds.",
         {"Retry-After": str(error.seconds)},

@@ -18,7 +18,7 @@ from holdfast.services.send_sample import send_sample
 from holdfast.specs.sample_letters import Sample
 from holdfast.web.answers import MailAnswer, SampleMailSent
 from holdfast.web.audit import Audit
-from holdfast.web.limits import Limiter
+from holdfast.web.limits import Limiter, TooMany
 from holdfast.web.parameters import REFUSALS, Namespace, Policy, Somebody, origin_of
 from holdfast.web.problems import documented
 
@@ -87,7 +87,7 @@ class SampleMails:
             sent = send_sample(self._cluster, mailer, viewer, policy, sample, self._clock(), house=self._house)
             if sent.refusal is not None:
                 raise _refused(sent.refusal, sent.taken)
-        except HoldfastError as error:
+        except (HoldfastError, TooMany) as error:
             self._audit.tell(viewer, ACTION, place, of, origin=origin, result=error.reason)
             raise
         self._audit.tell(viewer, ACTION, place, of, origin=origin, result="Done")

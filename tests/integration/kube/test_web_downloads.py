@@ -1,6 +1,7 @@
 """Downloads over HTTP: who may have them, that they are whole, and that one which is not never looks like it."""
 
 import http.client
+import json
 import os
 import socket
 from contextlib import closing
@@ -206,9 +207,12 @@ def test_an_old_client_that_cannot_see_a_break_is_sent_nothing(shop: Shop, web: 
     assert b" 426 " in answer.splitlines()[0]
 
 
-def test_too_many_downloads_wait(shop: Shop, web: WebProcess, downloader: str) -> None:
+def test_too_many_downloads_wait_and_the_try_is_told(shop: Shop, web: WebProcess, downloader: str) -> None:
     shop.back_up()
     answers = [web.get(BACKUP, downloader, headers={"If-None-Match": "*"}) for _ in range(11)]
     assert [answer.status for answer in answers] == [304] * 10 + [429]
     assert 0 < int(answers[-1].headers["retry-after"]) <= 60
     assert is_problem(answers[-1], 429)
+    last = {"who": f"system:serviceaccount:{shop.here.name}:downloader", "result": "TooManyRequests"}
+    told = (json.loads(line) for line in web.log.read_text().splitlines() if line.startswith("{"))
+    assert [one for one in told if last.items() <= one.items()]

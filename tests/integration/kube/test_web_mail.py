@@ -91,6 +91,7 @@ def test_what_the_mail_server_refuses_is_told_in_its_words(
     assert answer.status == 409
     assert "No such user here" in answer.json["detail"]
     assert [one["result"] for one in audited_in(web, here)] == ["MailRefused"]
+    _event_says(here, "No such user here")
 
 
 def test_a_wrong_password_is_told_and_not_quoted(
@@ -108,6 +109,8 @@ def test_where_mail_is_off_it_is_told(path: str, web: WebProcess, poster: str, h
     told = web.get(path, poster).json
     assert (told["configured"], told["reason"]) == (False, "NotConfigured")
     assert is_problem(web.get(path, poster, "POST"), 409)
+    assert [one["result"] for one in audited_in(web, here)] == ["InvalidMailSettings"]
+    _event_says(here, "Mail is off")
 
 
 def test_a_policy_without_a_mail_server_is_lent_that_of_the_installation(
@@ -132,11 +135,12 @@ def test_who_may_only_look_neither_sees_nor_sends(path: str, web: WebProcess, vi
     assert not smtp.received
 
 
-def test_nobody_sends_many(path: str, web: WebProcess, poster: str, smtp: SmtpServer) -> None:
+def test_nobody_sends_many(path: str, web: WebProcess, poster: str, smtp: SmtpServer, here: Namespace) -> None:
     answers = [web.get(path, poster, "POST") for _ in range(6)]
     assert [one.status for one in answers] == [200] * 5 + [429]
     assert int(answers[-1].headers["retry-after"]) > 0
     assert len(smtp.received) == 5
+    assert [one["result"] for one in audited_in(web, here)] == ["Done"] * 5 + ["TooManyRequests"]
 
 
 def test_mails_are_made_by_the_templates_of_the_policy(
@@ -186,3 +190,10 @@ def test_from_the_page_of_a_policy_by_nobody_else(path: str, here: Namespace, we
     somebody = Person(here, web, viewer)
     assert "Send a test mail" not in somebody.look("/policies/{}/shop").text
     assert somebody.send("/policies/{}/shop/test-mail").status == 403
+
+
+def _event_says(here: Namespace, words: str) -> None:
+    """One about the policy tells who tried, and why it failed."""
+    who = f"system:serviceaccount:{here.name}:poster could not send"
+    options = ("--field-selector=involvedObject.name=shop,reason=TestMailFailed,type=Warning", "-o", "json")
+    here.wait(lambda: (shown := here.kubectl("get", "events", *options)) and who in shown and words in shown, words)
