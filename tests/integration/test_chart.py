@@ -790,6 +790,6 @@ def test_helm_test_asks_operator_and_web_without_a_token(program: Path) -> None:
     asked = [word for word in container["command"] if word.startswith("http://")]
     services = {one["metadata"]["name"]: one["spec"]["ports"][0]["port"] for one in of_kind(objects, "Service")}
     for url in asked:
-        host, _, port = url.removeprefix("http://").removesuffix("/healthz").partition(":")
+        host, _, port = url.removeprefix("http://").rpartition("/")[0].partition(":")
         assert services[host] == int(port)
     assert len(asked) == 2

@@ -90,6 +90,11 @@ class ControlPlane:
         """What the tokens of ServiceAccounts are signed with."""
 
     @property
+    def port(self) -> int:
+        """Of the API server."""
+        return self._api_port
+
+    @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self._api_port}"
 
@@ -168,8 +173,9 @@ class ControlPlane:
         lines = f'{admin},admin,admin,"system:masters"\n{operator},{OPERATOR},{OPERATOR}\n{person},{PERSON},{PERSON}\n'
         (self._folder / "tokens.csv").write_text(lines)
 
-    def write_kubeconfig(self, path: Path, token: str) -> None:
-        cluster = {"server": self.url, "certificate-authority": str(self._folder / "certs" / "apiserver.crt")}
+    def write_kubeconfig(self, path: Path, token: str, api: str = "") -> None:
+        """``api``: by which way to the API server, if not straight."""
+        cluster = {"server": api or self.url, "certificate-authority": str(self._folder / "certs" / "apiserver.crt")}
         config = {
             "apiVersion": "v1",
             "kind": "Config",

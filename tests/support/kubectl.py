@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +29,44 @@ class Kubectl:
 
     def run(self, program: str, *arguments: str, stdin: str | None = None, seconds: float = 180) -> str:
         """The standard output of a command. CommandFailed if it fails, or does not end in time."""
-        environment = {
-            **os.environ,
-            "KUBECONFIG": str(self._kubeconfig),
-            "PATH": f"{self._programs}:{os.environ['PATH']}",
-        }
-        namespace = ["--namespace", self.namespace] if self.namespace else []
-        command = [program, *namespace, *arguments]
+        command = self._command(program, *arguments)
         try:
             done = subprocess.run(
-                command, env=environment, input=stdin, capture_output=True, text=True, timeout=seconds, check=False
+                command,
+                env=self._environment,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                timeout=seconds,
+                check=False,
             )
         except subprocess.TimeoutExpired as error:
             raise CommandFailed(f"{' '.join(command)} did not end within {seconds} s") from error
         if done.returncode:
             raise CommandFailed(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
+
+    @contextmanager
+    def running(self, *arguments: str, until: str) -> Iterator[re.Match[str]]:
+        """A kubectl that goes on in the block, from the line on that matches. CommandFailed if it ends before."""
+        command = self._command("kubectl", *arguments)
+        with subprocess.Popen(command, env=self._environment, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                found = next((match for line in process.stdout if (match := re.search(until, line))), None)
+                if found is None:
+                    raise CommandFailed(f"{' '.join(command)} ended with {process.wait()}")
+                yield found
+            finally:
+                process.terminate()
+
+    def _command(self, program: str, *arguments: str) -> list[str]:
+        return [program, *(["--namespace", self.namespace] if self.namespace else []), *arguments]
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        path = f"{self._programs}:{os.environ['PATH']}"
+        return {**os.environ, "KUBECONFIG": str(self._kubeconfig), "PATH": path}
 
     def __call__(self, *arguments: str, stdin: str | None = None, seconds: float = 180) -> str:
         return self.run("kubectl", *arguments, stdin=stdin, seconds=seconds)

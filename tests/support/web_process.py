@@ -31,11 +31,13 @@ class Answer:
 
 class WebProcess:
     """It takes tokens for AUDIENCE. ``chart``: values beside ``web.enabled``, as ``name=value``; ``settings``: of the
-    process, such as ``trusted_proxies``; ``release``: the namespace that it is installed in."""
+    process, such as ``trusted_proxies``; ``release``: the namespace that it is installed in; ``api``: by which way it
+    comes to the API server, if not straight."""
 
     def __init__(
-        self, plane: ControlPlane, folder: Path, *chart: str, release: str = "default", **settings: str
+        self, plane: ControlPlane, folder: Path, *chart: str, release: str = "default", api: str = "", **settings: str
     ) -> None:
+        self._api = api
         self._plane, self._folder, self._chart, self._settings = plane, folder, chart, settings
         self._release = release
         self.account = f"system:serviceaccount:{release}:holdfast-web"
@@ -55,7 +57,7 @@ class WebProcess:
         )
         self._plane.kubectl("apply", "-f", "-", stdin=self.rendered)
         token = self._plane.kubectl("--namespace", self._release, "create", "token", "holdfast-web").strip()
-        self._plane.write_kubeconfig(self._folder / "kubeconfig", token)
+        self._plane.write_kubeconfig(self._folder / "kubeconfig", token, self._api)
         self.smtp_folder.mkdir(exist_ok=True)
         variables = {
             "KUBECONFIG": str(self._folder / "kubeconfig"),
@@ -116,7 +118,7 @@ class WebProcess:
         deadline = time.monotonic() + 60
         while True:
             try:
-                if self.get("/healthz").status == 200:
+                if self.get("/readyz").status == 200:
                     return
             except OSError:
                 pass

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from holdfast.errors import ClusterUnavailable
 from holdfast.ports import BACKUP_RUN, Change, Kind, Viewer
 from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import RecentChanges
@@ -20,6 +21,10 @@ ANN = Viewer("ann")
 
 def change(name: str, namespace: str = "shop") -> Change:
     return Change(BACKUP_RUN, {"metadata": {"name": name, "namespace": namespace}, "spec": {}, "status": {}})
+
+
+def always() -> bool:
+    return True
 
 
 class Reader:
@@ -90,7 +95,7 @@ def test_a_bell_is_heard_from_another_thread_and_its_close_ends_streams() -> Non
     async def scene() -> list[bytes]:
         feed = _Feed(LookUp(Memory(), Rights("shop")), changes, ANN, None)
         told = []
-        async for part in _parts(feed, bell, None):
+        async for part in _parts(feed, bell, None, always):
             told.append(part)
             if len(told) == 1:
                 threading.Thread(target=changes.add, args=(change("one"),)).start()
@@ -147,7 +152,7 @@ def test_a_quiet_stream_is_kept_open_by_comments(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(events, "HEARTBEAT_SECONDS", 0.01)
 
     async def scene() -> bytes:
-        parts = _parts(_Feed(LookUp(Memory(), Rights("shop")), RecentChanges(), ANN, None), Bell(), None)
+        parts = _parts(_Feed(LookUp(Memory(), Rights("shop")), RecentChanges(), ANN, None), Bell(), None, always)
         await anext(parts)
         return await anext(parts)
 
@@ -159,7 +164,7 @@ def test_a_stream_does_not_outlive_its_time(monkeypatch: pytest.MonkeyPatch) -> 
 
     async def scene() -> list[bytes]:
         feed = _Feed(LookUp(Memory(), Rights("shop")), RecentChanges(), ANN, None)
-        return [part async for part in _parts(feed, Bell(), None)]
+        return [part async for part in _parts(feed, Bell(), None, always)]
 
     assert len(asyncio.run(scene())) == 1
 
@@ -174,3 +179,37 @@ def test_a_right_to_one_kind_is_none_to_another() -> None:
     assert look_up.may_watch(ANN, BACKUP_RUN, "shop")
     assert not look_up.may_watch(ANN, BACKUP_RUN, "bank")
     assert not look_up.may_watch(ANN, Kind("holdfast.dev/v1alpha1", "RestoreRun", "restoreruns"), "shop")
+
+
+def test_a_stream_says_when_nothing_is_heard_of_the_cluster_and_when_it_is_again() -> None:
+    bell, heard = Bell(), [True]
+
+    async def scene() -> list[bytes]:
+        parts = _parts(
+            _Feed(LookUp(Memory(), Rights("shop")), RecentChanges(), ANN, None), bell, None, lambda: heard[0]
+        )
+        told = [await anext(parts)]
+        for now in (False, True):
+            heard[0] = now
+            asyncio.get_running_loop().call_later(0.01, bell.ring)
+            told.append(await asyncio.wait_for(anext(parts), 10))
+        return told
+
+    assert [part.decode().partition("\nid")[0].rpartition(" ")[2] for part in asyncio.run(scene())] == [
+        "ready", "lost", "ready",
+    ]  # fmt: skip
+
+
+def test_a_stream_ends_where_nobody_can_say_what_its_viewer_may_watch() -> None:
+    changes = RecentChanges()
+
+    class Away(Rights):
+        def allows(self, viewer: Viewer, verb: str, kind: Kind, namespace: str | None) -> bool:
+            raise ClusterUnavailable(f"It does not say whether {viewer.name} may {verb} {kind.name} in {namespace}.")
+
+    async def scene() -> list[bytes]:
+        feed = _Feed(LookUp(Memory(), Away()), changes, ANN, None)
+        changes.add(change("one"))
+        return [part async for part in _parts(feed, Bell(), None, always)]
+
+    assert len(asyncio.run(asyncio.wait_for(scene(), 10))) == 1

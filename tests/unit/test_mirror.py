@@ -6,9 +6,10 @@ from typing import Any, cast
 
 import pytest
 
+from holdfast.errors import ClusterUnavailable
 from holdfast.kube import mirror
 from holdfast.kube.connection import Connection
-from holdfast.kube.mirror import KubeMirror
+from holdfast.kube.mirror import TRIES, KubeMirror
 from holdfast.ports import BACKUP_POLICY, Change
 
 Event = Mapping[str, Any]
@@ -35,6 +36,28 @@ class Scripted:
         if not events:
             self.again.set()
             threading.Event().wait()
+
+
+class Flaky:
+    """An API server of which the first watch breaks off, and after it so many tries fail in all."""
+
+    def __init__(self, failures: int) -> None:
+        self._left, self._broke = failures - 1, False
+        self.again = threading.Event()
+
+    def request(self, *_arguments: object, **_options: object) -> dict[str, Any]:
+        if self._broke and self._left:
+            self._left -= 1
+            raise ClusterUnavailable("It does not answer.")
+        return {"items": [], "metadata": {"resourceVersion": "1"}}
+
+    def lines(self, *_arguments: object, **_options: object) -> Iterator[Event]:
+        if not self._broke:
+            self._broke = True
+            raise ClusterUnavailable("It broke off.")
+        self.again.set()
+        threading.Event().wait()
+        yield from ()
 
 
 @pytest.mark.parametrize(
@@ -71,3 +94,26 @@ def test_changes_are_told_and_so_is_what_a_new_list_shows(monkeypatch: pytest.Mo
         ("first", True),
         ("second", False),
     ], "the first list is no change"
+
+
+def test_it_says_when_it_cannot_follow_the_cluster_and_when_it_does_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "PAUSE_SECONDS", 0)
+    server = Flaky(failures=TRIES)
+    follower, told = KubeMirror(cast("Connection", server), [BACKUP_POLICY]), list[bool]()
+    follower.attend(lambda: told.append(follower.current()))
+    assert not follower.current(), "nothing has been read yet"
+    follower.start()
+    assert server.again.wait(10)
+    follower.stop()
+    assert told == [True, False, True]
+
+
+def test_one_watch_that_breaks_off_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mirror, "PAUSE_SECONDS", 0)
+    server = Flaky(failures=TRIES - 1)
+    follower, told = KubeMirror(cast("Connection", server), [BACKUP_POLICY]), list[bool]()
+    follower.attend(lambda: told.append(follower.current()))
+    follower.start()
+    assert server.again.wait(10)
+    follower.stop()
+    assert told == [True]

@@ -14,7 +14,9 @@ WATCH_SECONDS = 240
 SILENCE_SECONDS = 300
 """Longer than a watch lasts: a quiet one is no broken one."""
 PAUSE_SECONDS = 2
-PAUSE_LIMIT_SECONDS = 30
+PAUSE_LIMIT_SECONDS = 10
+TRIES = 2
+"""So many that fail one after the other mean that the cluster cannot be followed: one watch may well break off."""
 
 _Objects = dict[tuple[str, str], KubeObject]
 """By namespace and name."""
@@ -27,8 +29,9 @@ class KubeMirror:
 
     def __init__(self, connection: Connection, kinds: Sequence[Kind], namespaces: Sequence[str] = ()) -> None:
         self._listeners: list[Callable[[Change], None]] = []
+        self._attending: list[Callable[[], None]] = []
         places = namespaces or (None,)
-        self._panes = [_Pane(connection, kind, place, self._tell) for kind in kinds for place in places]
+        self._panes = [_Pane(connection, kind, place, self._tell, self._turn) for kind in kinds for place in places]
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -41,28 +44,44 @@ class KubeMirror:
     def complete(self) -> bool:
         return all(pane.listed for pane in self._panes)
 
+    def current(self) -> bool:
+        return all(pane.current for pane in self._panes)
+
     def objects(self, kind: Kind) -> Sequence[KubeObject]:
         return [body for pane in self._panes if pane.kind == kind for body in pane.snapshot()]
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
 
+    def attend(self, listener: Callable[[], None]) -> None:
+        self._attending.append(listener)
+
     def _tell(self, change: Change) -> None:
         for listener in self._listeners:
             listener(change)
+
+    def _turn(self) -> None:
+        for listener in self._attending:
+            listener()
 
 
 class _Pane:
     """One kind in one namespace, or in all."""
 
     def __init__(
-        self, connection: Connection, kind: Kind, namespace: str | None, tell: Callable[[Change], None]
+        self,
+        connection: Connection,
+        kind: Kind,
+        namespace: str | None,
+        tell: Callable[[Change], None],
+        turn: Callable[[], None],
     ) -> None:
-        self._connection, self.kind, self._tell = connection, kind, tell
+        self._connection, self.kind, self._tell, self._turn = connection, kind, tell, turn
         self._path = address(kind, namespace)
         self._lock = threading.Lock()
         self._objects: _Objects = {}
-        self.listed = False
+        self._failures = 0
+        self.listed = self.current = False
 
     def snapshot(self) -> list[KubeObject]:
         with self._lock:
@@ -81,6 +100,8 @@ class _Pane:
             except (HoldfastError, KeyError, TypeError) as error:  # the last two: what came makes no sense
                 _log.warning("%s cannot be followed, tried again in %s s: %s", self.kind.plural, pause, error)
                 version = ""
+                self._failures += 1
+                self._see(current=self.current and self._failures < TRIES)
                 stopped.wait(pause)
                 pause = min(2 * pause, PAUSE_LIMIT_SECONDS)
 
@@ -92,7 +113,14 @@ class _Pane:
         if self.listed:  # what changed while nobody watched; the first list changes nothing
             self._tell_differences(before, found)
         self.listed = True
+        self._failures = 0
+        self._see(current=True)
         return str(answer["metadata"]["resourceVersion"])
+
+    def _see(self, *, current: bool) -> None:
+        changed, self.current = self.current != current, current
+        if changed:
+            self._turn()
 
     def _watch(self, version: str, stopped: threading.Event) -> str:
         query = {

@@ -23,10 +23,18 @@ class Mirror(Protocol):
         """Whether all kinds have been listed once."""
         ...
 
+    def current(self) -> bool:
+        """Whether it is as the cluster is: not before it is complete, nor while the cluster cannot be followed."""
+        ...
+
     def objects(self, kind: Kind) -> Sequence[KubeObject]:
         """All of a kind, in no order. They belong to the mirror: never change them."""
         ...
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         """Call it with each change from now on, those of one kind in their order. It must be quick, and never raise."""
+        ...
+
+    def attend(self, listener: Callable[[], None]) -> None:
+        """Call it whenever ``current`` may have become another. It must be quick, and never raise."""
         ...

@@ -29,6 +29,8 @@ from holdfast.web.problems import add_problems, answer
 from holdfast.web.sample_mails import SampleMails, add_sample_mails
 from holdfast.web.session import Sessions
 
+_WAIT = "It is tried again all the time."
+
 
 def create_app(
     mirror: Mirror,
@@ -49,10 +51,17 @@ def create_app(
 
     @app.get("/healthz", include_in_schema=False)
     def healthz() -> Response:
-        """Ready once the cluster has been read."""
-        if mirror.complete():
+        """It lives: to start it anew would help nobody, whatever the cluster does."""
+        return Response("ok", media_type="text/plain")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> Response:
+        """It shows what is: the cluster has been read, and is followed."""
+        if mirror.current():
             return Response("ok", media_type="text/plain")
-        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Starting", "The cluster is still being read.")
+        if mirror.complete():
+            return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Behind", "The Kubernetes API does not answer.", _WAIT)
+        return answer(HTTPStatus.SERVICE_UNAVAILABLE, "Starting", "The cluster is still being read.", _WAIT)
 
     look_up = LookUp(mirror, reviewer)
     add_status(app, look_up)
@@ -67,7 +76,8 @@ def create_app(
     changes = RecentChanges()
     changes.listen(bell.ring)
     mirror.listen(changes.add)
-    add_events(app, look_up, changes, bell)
+    mirror.attend(bell.ring)
+    add_events(app, look_up, changes, bell, mirror.current)
     handed_out = bool(features.opener)
     add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads=handed_out)
     add_problems(app)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated
@@ -11,6 +11,7 @@ from typing import Annotated
 from fastapi import FastAPI, Header, Query
 from fastapi.concurrency import run_in_threadpool
 
+from holdfast.errors import ClusterUnavailable
 from holdfast.ports import Viewer
 from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import LIMIT, Note, RecentChanges
@@ -32,14 +33,15 @@ STREAMS_OF_ONE = 100
 _Since = Annotated[str | None, Query(description="The `id` of an event: what came after it is told.", max_length=64)]
 _LastEventId = Annotated[str | None, Header(description="The same, as browsers send it. It goes before.")]
 _STREAM = {
-    "description": "Events `ready` (from here on you miss nothing), `change` (its data is a ChangeAnswer) and `reload` "
-    "(you missed some: read anew what you show).",
+    "description": "Events `ready` (from here on you miss nothing), `change` (its data is a ChangeAnswer), `reload` "
+    "(you missed some: read anew what you show) and `lost` (nothing is heard of the cluster until `ready` comes).",
     "content": {"text/event-stream": {"schema": {"type": "string"}}},
 }
 
 
-def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell) -> None:
-    """``bell`` rings at each change, and closes when the server is to end."""
+def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell, current: Callable[[], bool]) -> None:
+    """``bell`` rings at each change, and closes when the server is to end. ``current``: whether changes are heard of
+    at all; it rings for that too."""
     places = Places("open streams of events", STREAMS, STREAMS_OF_ONE)
 
     @app.get(
@@ -55,7 +57,7 @@ def add_events(app: FastAPI, look_up: LookUp, changes: RecentChanges, bell: Bell
         look_up.check_watching(viewer, namespace)
         places.take(viewer.name)
         feed = _Feed(look_up, changes, viewer, namespace)
-        return EventStream(_parts(feed, bell, last_event_id or since), lambda: places.give_back(viewer.name))
+        return EventStream(_parts(feed, bell, last_event_id or since, current), lambda: places.give_back(viewer.name))
 
 
 class _Feed:
@@ -93,15 +95,23 @@ class _Feed:
         ]
 
 
-async def _parts(feed: _Feed, bell: Bell, position: str | None) -> AsyncGenerator[bytes, None]:
+async def _parts(
+    feed: _Feed, bell: Bell, position: str | None, current: Callable[[], bool]
+) -> AsyncGenerator[bytes, None]:
     loop = asyncio.get_running_loop()
     # Not all at once: who came together comes back apart.
     end = loop.time() + LIFE_SECONDS * random.uniform(0.8, 1)  # noqa: S311
-    known = feed.resume(position)
+    known, followed = feed.resume(position), True
     yield f"retry: {RETRY_MILLISECONDS}\n".encode() + _event("ready" if known else "reload", feed.position, "{}")
     while not bell.closed and loop.time() < end:
         rung = bell.next()
-        notes = await feed.news()
+        if current() != followed:
+            followed = not followed
+            yield _event("ready" if followed else "lost", feed.position, "{}")
+        try:
+            notes = await feed.news()
+        except ClusterUnavailable:  # nobody says any more what this viewer may watch
+            return
         if notes is None:
             yield _event("reload", feed.position, "{}")
         elif notes:

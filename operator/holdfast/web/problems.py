@@ -32,6 +32,8 @@ from holdfast.web.limits import TooMany
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "5"
+_HINTS = {HTTPStatus.SERVICE_UNAVAILABLE: "Try again in a few seconds. If it stays so, look at the Kubernetes API."}
+"""Where an error has none of its own."""
 
 _STATUSES: tuple[tuple[type[HoldfastError], HTTPStatus], ...] = (
     (NotAuthorized, HTTPStatus.FORBIDDEN),
@@ -71,6 +73,10 @@ def documented(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
 
 def status_of(error: HoldfastError) -> HTTPStatus:
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def hint_of(error: HoldfastError) -> str:
+    return error.hint or _HINTS.get(status_of(error), "")
 
 
 def add_problems(app: FastAPI) -> None:
@@ -115,7 +121,7 @@ async def _ours(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HoldfastError)  # noqa: S101
     status = status_of(error)
     headers = {"Retry-After": RETRY_SECONDS} if status is HTTPStatus.SERVICE_UNAVAILABLE else None
-    return answer(status, error.reason, error.message, error.hint, headers)
+    return answer(status, error.reason, error.message, hint_of(error), headers)
 
 
 async def _invalid(_request: Request, error: Exception) -> JSONResponse:

@@ -65,6 +65,11 @@ class Namespace:
         for body in bodies:
             self.kubectl("apply", "-f", "-", stdin=json.dumps(body))
 
+    def tell(self, what: str, status: dict[str, Any]) -> None:
+        """Say of an object, such as ``br/by-hand``, what a controller would; ``status`` is merged with what it has."""
+        patch = json.dumps({"status": status})
+        self.kubectl("patch", what, "--subresource=status", "--type=merge", f"--patch={patch}")
+
     def wait(self, done: Callable[[], Any], what: str, seconds: float = 30) -> Any:
         """The first result that is true; fails with ``what`` and all that is in the namespace."""
         deadline = time.monotonic() + seconds

@@ -22,7 +22,7 @@ from holdfast.web.dashboard.door import SAFE, SignedOut, Visitor, visitor_of
 from holdfast.web.dashboard.render import Pages
 from holdfast.web.limits import Limiter, TooMany
 from holdfast.web.parameters import NAME
-from holdfast.web.problems import status_of
+from holdfast.web.problems import hint_of, status_of
 from holdfast.web.sample_mails import SampleMails
 from holdfast.web.session import COOKIE, Sessions
 
@@ -78,7 +78,7 @@ def route_class(pages: Pages) -> type[APIRoute]:
                     wait = f"Try again in {error.seconds} seconds."
                     return _refusal(pages, request, HTTPStatus.TOO_MANY_REQUESTS, f"Too many {error.what}.", wait)
                 except HoldfastError as error:
-                    return _refusal(pages, request, status_of(error), error.message, error.hint)
+                    return _refusal(pages, request, status_of(error), error.message, hint_of(error))
 
             return handle_for_people
 

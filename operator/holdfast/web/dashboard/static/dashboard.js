@@ -126,7 +126,8 @@ async function refresh() {
       return;
     }
     if (answer.ok) show(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    else if (answer.status === 404) location.reload();
+    else if (answer.status === 403 || answer.status === 404) location.reload();
+    else if (answer.status >= 500) say(false);
   } catch {
     // The server is away; the stream says so, and comes back by itself.
   }
@@ -163,6 +164,7 @@ function follow(path) {
     say(true);
     refresh();
   });
+  events.addEventListener("lost", () => say(false));
   events.addEventListener("reload", refresh);
   events.addEventListener("change", (event) => {
     const change = JSON.parse(event.data);
