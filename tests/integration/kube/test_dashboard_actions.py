@@ -52,9 +52,9 @@ def place(here: Namespace, web: WebProcess, viewer: str) -> Namespace:
     here.apply(policy(), run("by-hand"), planned)
     ended = "2026-03-01T02:00:09Z"
     done = {"phase": "Succeeded", "backupId": BACKUP_ID, "completionTime": ended}
-    _say(here, "br/by-hand", done)
+    here.tell("br/by-hand", done)
     collections = [{"name": "users", "action": "Replace", "documents": 3, "existingDocuments": 2}]
-    _say(here, "rr/planned", {**done, "policy": "shop", "database": "shop", "plan": {"collections": collections}})
+    here.tell("rr/planned", {**done, "policy": "shop", "database": "shop", "plan": {"collections": collections}})
     seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
     seen(here, web, viewer, f"/api/runs?namespace={here.name}&phase=Succeeded", 1)
     seen(here, web, viewer, f"/api/restores?namespace={here.name}&phase=Succeeded", 1)
@@ -189,17 +189,13 @@ def test_only_with_the_databases_name_is_a_plan_done_and_only_once(place: Namesp
 
 
 def test_a_plan_that_would_fail_is_not_done(place: Namespace, admin: Person) -> None:
-    _say(place, "rr/planned", {"plan": {"conflicts": ["Database 'shop' has 'users' already."]}})
+    place.tell("rr/planned", {"plan": {"conflicts": ["Database 'shop' has 'users' already."]}})
     place.wait(
         lambda: "has &#39;users&#39; already" in admin.look("/restores/{}/planned").text, "the conflict is shown"
     )
     assert 'name="confirm"' not in admin.look("/restores/{}/planned").text
     assert admin.send("/restores/{}/planned/apply", confirm="shop").status == 422
     assert place.kubectl("get", "rr", "-o", "name").split() == ["restorerun.holdfast.dev/planned"]
-
-
-def _say(here: Namespace, what: str, status: dict[str, Any]) -> None:
-    here.kubectl("patch", what, "--subresource=status", "--type=merge", f"--patch={json.dumps({'status': status})}")
 
 
 def _chosen(spec: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import socket
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +205,26 @@ def test_an_old_client_that_cannot_see_a_break_is_sent_nothing(shop: Shop, web: 
         old.sendall(f"GET {BACKUP} HTTP/1.0\r\nAuthorization: Bearer {downloader}\r\n\r\n".encode())
         answer = old.makefile("rb").read()
     assert b" 426 " in answer.splitlines()[0]
+
+
+def test_who_has_two_downloads_open_gets_no_third_until_one_has_ended(
+    shop: Shop, web: WebProcess, downloader: str
+) -> None:
+    fill(shop, 24)
+    backup_id = shop.back_up()
+    with ExitStack() as stack:
+        opened = [stack.enter_context(closing(web.connect())) for _ in range(2)]
+        answers = []
+        for connection in opened:
+            connection.request("GET", BACKUP, headers={"Authorization": f"Bearer {downloader}"})
+            answers.append(connection.getresponse())
+        assert [answer.status for answer in answers] == [200, 200]
+        refused = web.get(BACKUP, downloader)
+        assert is_problem(refused, 429)
+        assert int(refused.headers["retry-after"]) > 0
+        assert len(answers[0].read()) > 24 << 20
+        assert web.get(BACKUP, downloader, headers={"If-None-Match": "*"}).status == 304
+        assert json.loads(answers[1].read())["backupId"] == backup_id, "the other one is whole all the same"
 
 
 def test_too_many_downloads_wait_and_the_try_is_told(shop: Shop, web: WebProcess, downloader: str) -> None:

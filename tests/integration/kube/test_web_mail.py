@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.integration.kube.conftest import Namespace, token_of
+from tests.integration.kube.test_dashboard import inspect, signed_in
 from tests.integration.kube.test_dashboard_actions import Person
 from tests.integration.kube.test_notifications import set_secret, text_of
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_web import LINES, audited_in, is_problem, run_line, seen
+from tests.support.browser import browser
 from tests.support.certificate import make_certificate
 from tests.support.smtp_server import ADMIN, PASSWORD, USER, Certificates, SmtpServer
 from tests.support.web_process import WebProcess
@@ -21,6 +24,12 @@ MAIL = "/api/admin/test-email"
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(*make_certificate(tmp_path_factory.mktemp("certificates")))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -183,6 +192,28 @@ def test_from_the_page_of_a_policy_by_who_may_edit_it(
     refused = editor.send("/policies/{}/shop/test-mail")
     assert refused.status == 409
     assert "No such user here" in refused.text
+
+
+def test_the_button_sends_a_mail_and_says_what_became_of_it(
+    path: str, here: Namespace, web: WebProcess, smtp: SmtpServer, chromium: Browser
+) -> None:
+    del path
+    here.kubectl("create", "serviceaccount", "clicker")
+    for role in ("view", "edit"):
+        options = (f"--clusterrole=default:holdfast:{role}", f"--serviceaccount={here.name}:clicker")
+        here.kubectl("create", "rolebinding", f"clicker-{role}", *options)
+    with signed_in(chromium, web, token_of(here, "clicker"), f"/policies/{here.name}/shop") as page:
+        page.get_by_role("button", name="Send a test mail").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("The mail is on its way")
+        expect(page.locator("main")).to_contain_text(ADMIN)
+        inspect(page, "mail-sent")
+        assert len(smtp.wait(1)) == 1
+        smtp.behaviour.recipients[ADMIN] = "550 5.1.1 No such user here"
+        page.get_by_role("link", name="Back to shop").click()
+        page.get_by_role("button", name="Send a test mail").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("That cannot be done")
+        expect(page.locator("main")).to_contain_text("No such user here")
+        inspect(page, "mail-refused")
 
 
 def test_from_the_page_of_a_policy_by_nobody_else(path: str, here: Namespace, web: WebProcess, viewer: str) -> None:
