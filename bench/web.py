@@ -140,6 +140,8 @@ def web_process(site: Site) -> Iterator[WebProcess]:
     web.start()
     try:
         yield web
+    except BenchError as error:
+        raise BenchError(f"{error}\n{web.log.read_text()[-2000:]}") from error
     finally:
         web.stop()
 

@@ -88,9 +88,9 @@ async def requests(port: int, pairs: Sequence[Pair], rate: float, seconds: float
 
 
 async def streams(port: int, pairs: Sequence[Pair], count: int) -> dict[str, Any]:
-    opened: list[asyncio.StreamReader] = []
-    for pair in islice(cycle(pairs), count):
-        status, reader, _head = await Line(port).ask(pair)
+    lines, opened = [Line(port) for _ in range(count)], list[asyncio.StreamReader]()
+    for line, pair in zip(lines, cycle(pairs), strict=False):
+        status, reader, _head = await line.ask(pair)
         if status != 200:
             raise SystemExit(f"a stream was refused: {status}")
         await _until(reader, b"event: ready")
@@ -112,7 +112,8 @@ async def _until(reader: asyncio.StreamReader, word: bytes) -> float:
 
 async def download(port: int, pairs: Sequence[Pair]) -> dict[str, Any]:
     start = time.perf_counter()
-    status, reader, head = await Line(port).ask(pairs[0])
+    line = Line(port)
+    status, reader, head = await line.ask(pairs[0])
     if status != 200:
         raise SystemExit(f"the download was refused: {status}")
     size = 0
