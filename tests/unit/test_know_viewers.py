@@ -1,5 +1,8 @@
 """What is remembered of who somebody is and what they may do, and for how long."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from holdfast.errors import ClusterUnavailable
@@ -111,3 +114,31 @@ def test_many_wrong_tokens_do_not_fill_the_memory(viewers: KnownViewers, cluster
     viewers.identify("wrong-0")
     assert cluster.asked[-2:] == ["wrong-9", "wrong-0"]
     assert len(viewers._answers) == 3
+
+
+@pytest.mark.parametrize("down", [False, True])
+def test_many_who_want_to_know_the_same_at_once_ask_once(
+    viewers: KnownViewers, cluster: Counting, monkeypatch: pytest.MonkeyPatch, down: bool
+) -> None:
+    begun, go_on = threading.Barrier(4), threading.Event()
+    ask, cluster.down = cluster.identify, down
+
+    def slowly(token: str) -> Viewer | None:
+        assert go_on.wait(10)
+        return ask(token)
+
+    def one() -> Viewer | str | None:
+        begun.wait(10)
+        try:
+            return viewers.identify("good")
+        except ClusterUnavailable as error:
+            return error.reason
+
+    monkeypatch.setattr(cluster, "identify", slowly)
+    with ThreadPoolExecutor(3) as pool:
+        answers = [pool.submit(one) for _ in range(3)]
+        begun.wait(10)
+        go_on.set()
+        assert [one.result() for one in answers] == [ClusterUnavailable.reason if down else ANN] * 3
+    if not down:
+        assert cluster.asked == ["good"]

@@ -3,6 +3,7 @@
 import hashlib
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Any
 
 from holdfast.ports import Kind, Reviewer, Viewer
@@ -25,6 +26,8 @@ class KnownViewers:
         self._reviewer, self._clock, self._seconds, self._limit = reviewer, clock, seconds, limit
         self._lock = threading.Lock()
         self._answers: dict[Hashable, tuple[float, Any]] = {}
+        self._asked: dict[Hashable, Future[Any]] = {}
+        """What is being asked for: who wants to know the same meanwhile waits for that answer."""
 
     def identify(self, token: str) -> Viewer | None:
         key = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
@@ -39,12 +42,29 @@ class KnownViewers:
         now = self._clock()
         with self._lock:
             known = self._answers.get(key)
-        if known and now - known[0] < self._seconds:
-            return known[1]
-        answer = ask()
+            if known and now - known[0] < self._seconds:
+                return known[1]
+            asked = self._asked.get(key)
+            mine = asked is None
+            if asked is None:
+                asked = self._asked[key] = Future()
+        if mine:
+            self._ask(key, ask, asked, now)
+        return asked.result()
+
+    def _ask(self, key: Hashable, ask: Callable[[], Any], asked: Future[Any], now: float) -> None:
+        """For all who want to know it."""
+        try:
+            answer = ask()
+        except BaseException as error:  # noqa: BLE001 (it is raised by who waits for it)
+            with self._lock:
+                del self._asked[key]
+            asked.set_exception(error)
+            return
         with self._lock:
+            del self._asked[key]
             self._answers.pop(key, None)
             while len(self._answers) >= self._limit:
                 del self._answers[next(iter(self._answers))]
             self._answers[key] = (now, answer)
-        return answer
+        asked.set_result(answer)
