@@ -141,10 +141,17 @@ def test_what_stands_in_names_and_errors_is_text_and_nothing_else(
 ) -> None:
     shop.database[HOSTILE].insert_one({"_id": 1})
     shop.back_up()
+    failed = {"name": HOSTILE, "phase": "Failed", "error": HOSTILE}
+    shop.here.apply(run("other"))
+    shop.here.tell("br/other", {"phase": "Failed", "message": HOSTILE, "warnings": [HOSTILE], "collections": [failed]})
     with signed_in(chromium, web, viewer, f"/runs/{shop.here.name}/by-hand") as page:
         expect(page.get_by_role("rowheader", name=HOSTILE)).to_be_visible()
         assert page.locator("main img").count() == 0
-        assert page.title() == "by-hand · Holdfast"
+        page.goto(f"http://127.0.0.1:{web.port}/runs/{shop.here.name}/other")
+        expect(page.get_by_role("cell", name=HOSTILE)).to_be_visible()
+        expect(page.locator("#state")).to_contain_text(HOSTILE)
+        assert page.locator("main img").count() == 0
+        assert page.title() == "other · Holdfast"
 
 
 def test_names_as_long_as_they_may_be_fit_every_window(
