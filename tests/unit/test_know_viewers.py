@@ -1,6 +1,7 @@
 """What is remembered of who somebody is and what they may do, and for how long."""
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -142,3 +143,29 @@ def test_many_who_want_to_know_the_same_at_once_ask_once(
         assert [one.result() for one in answers] == [ClusterUnavailable.reason if down else ANN] * 3
     if not down:
         assert cluster.asked == ["good"]
+
+
+def test_what_is_still_wanted_is_renewed_before_its_seconds_are_over_and_nobody_waits(
+    cluster: Counting, clock: Moment
+) -> None:
+    renewals: list[Callable[[], None]] = []
+    viewers = KnownViewers(cluster, clock, renew=renewals.append, seconds=10)
+    for clock.seconds in (0, 3.9, 9.1, 9.2):
+        assert viewers.identify("good") == ANN
+    assert cluster.asked == ["good"]
+    [renewal] = renewals
+    renewal()
+    assert cluster.asked == ["good", "good"]
+    clock.seconds = 13
+    assert viewers.identify("good") == ANN
+    assert cluster.asked == ["good", "good"], "it counts from when it was asked for"
+
+
+def test_a_renewal_that_fails_takes_nothing_from_what_is_known(cluster: Counting, clock: Moment) -> None:
+    viewers = KnownViewers(cluster, clock, renew=lambda renewal: renewal(), seconds=10)
+    viewers.identify("good")
+    cluster.down, clock.seconds = True, 9.5
+    assert viewers.identify("good") == ANN
+    clock.seconds = 10
+    with pytest.raises(ClusterUnavailable):
+        viewers.identify("good")

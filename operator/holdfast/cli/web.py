@@ -1,6 +1,7 @@
 """``holdfast web``: the HTTP API and the dashboard."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 
@@ -23,6 +24,8 @@ from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
 from holdfast.wiring import Looks, now, open_house, open_mailer, repository_by_secrets
 
+RENEWALS = 2
+"""So many answers on who may do what are renewed at once, while nobody waits for them."""
 _SECRETS_HINT = "The chart gives its account that right while its value web.download is not Off."
 
 
@@ -44,7 +47,8 @@ def run_web() -> None:
         reviewer = DownloadsForAll(reviewer)
     if settings.admin_email:
         reviewer = AdminsByName(reviewer, settings.admin_email)
-    known = KnownViewers(reviewer, time.monotonic)
+    renewals = ThreadPoolExecutor(RENEWALS, "renewal")
+    known = KnownViewers(reviewer, time.monotonic, renew=renewals.submit)
     opener = partial(repository_by_secrets, cluster, who="Holdfast's web", hint=_SECRETS_HINT)
     features = Features(
         opener=None if settings.download == "Off" else opener,
