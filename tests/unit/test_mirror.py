@@ -38,6 +38,25 @@ class Scripted:
             threading.Event().wait()
 
 
+class Paged:
+    """An API server that lists in two pages."""
+
+    def __init__(self) -> None:
+        self.asked: list[Mapping[str, str]] = []
+        self.watched = threading.Event()
+
+    def request(self, *_arguments: object, query: Mapping[str, str], **_options: object) -> dict[str, Any]:
+        self.asked.append(query)
+        last = "continue" in query
+        metadata = {"resourceVersion": "7", **({} if last else {"continue": "more"})}
+        return {"items": [body("second" if last else "first")], "metadata": metadata}
+
+    def lines(self, *_arguments: object, **_options: object) -> Iterator[Event]:
+        self.watched.set()
+        threading.Event().wait()
+        yield from ()
+
+
 class Flaky:
     """An API server of which the first watch breaks off, and after it so many tries fail in all."""
 
@@ -117,3 +136,13 @@ def test_one_watch_that_breaks_off_is_no_loss(monkeypatch: pytest.MonkeyPatch) -
     assert server.again.wait(10)
     follower.stop()
     assert told == [True]
+
+
+def test_a_long_list_is_read_in_pages() -> None:
+    server = Paged()
+    follower = KubeMirror(cast("Connection", server), [BACKUP_POLICY])
+    follower.start()
+    assert server.watched.wait(10)
+    follower.stop()
+    assert [one["metadata"]["name"] for one in follower.objects(BACKUP_POLICY)] == ["first", "second"]
+    assert [one.get("continue") for one in server.asked] == [None, "more"]

@@ -10,6 +10,9 @@ from holdfast.dump.metadata import data_name
 from holdfast.ports import CollectionInfo
 from holdfast.repository.documents import split
 
+PIECE = 256 * 1024
+"""About so many characters are made before they are written."""
+
 
 def default_name(database: str, taken: datetime) -> str:
     """``timetrack-backup-2026-11-23.json``."""
@@ -32,10 +35,17 @@ class JsonWriter:
         self._separator = "\n"
 
     def write(self, data: bytes) -> None:
-        lines = [to_json(document, self._lost) for document in split(data)]
+        lines: list[str] = []
+        size = 0
+        for document in split(data):
+            lines.append(to_json(document, self._lost))
+            size += len(lines[-1])
+            # Piece by piece: as one text, a chunk would take up to four bytes for each of its characters.
+            if size >= PIECE:
+                self._put_lines(lines)
+                lines, size = [], 0
         if lines:
-            self._put(self._separator + ",\n".join(lines))
-            self._separator = ",\n"
+            self._put_lines(lines)
 
     def end(self) -> None:
         self._put("\n]}")
@@ -53,6 +63,10 @@ class JsonWriter:
 
     def _name(self, name: str) -> None:
         self._put(f"{self._separator}\n{quote(name)}:")
+
+    def _put_lines(self, lines: list[str]) -> None:
+        self._put(self._separator + ",\n".join(lines))
+        self._separator = ",\n"
 
     def _put(self, text: str) -> None:
         self._stream.write(text.encode())

@@ -10,6 +10,7 @@ from holdfast.kube.cluster import address
 from holdfast.kube.connection import Connection, Refused
 from holdfast.ports import Change, Kind, KubeObject
 
+PAGE = 200
 WATCH_SECONDS = 240
 SILENCE_SECONDS = 300
 """Longer than a watch lasts: a quiet one is no broken one."""
@@ -106,8 +107,14 @@ class _Pane:
                 pause = min(2 * pause, PAUSE_LIMIT_SECONDS)
 
     def _list(self) -> str:
-        answer = self._connection.request("GET", self._path)
-        found = {_key(body): _lean(body) for body in answer.get("items") or []}
+        found: _Objects = {}
+        more = version = ""
+        while more or not version:
+            # In pages: a whole list at once would take several times the memory of what is kept of it.
+            query = {"limit": str(PAGE), **({"continue": more} if more else {})}
+            answer = self._connection.request("GET", self._path, query=query)
+            found |= {_key(body): _lean(body) for body in answer.get("items") or []}
+            more, version = answer["metadata"].get("continue", ""), str(answer["metadata"]["resourceVersion"])
         with self._lock:
             before, self._objects = self._objects, found
         if self.listed:  # what changed while nobody watched; the first list changes nothing
@@ -115,7 +122,7 @@ class _Pane:
         self.listed = True
         self._failures = 0
         self._see(current=True)
-        return str(answer["metadata"]["resourceVersion"])
+        return version
 
     def _see(self, *, current: bool) -> None:
         changed, self.current = self.current != current, current
