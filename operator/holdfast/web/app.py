@@ -78,8 +78,7 @@ def create_app(
     mirror.listen(changes.add)
     mirror.attend(bell.ring)
     add_events(app, look_up, changes, bell, mirror.current)
-    handed_out = bool(features.opener)
-    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads=handed_out)
+    add_dashboard(app, mirror, look_up, reviewer, cluster, audit, sessions, clock, mails, downloads)
     add_problems(app)
     _name_problem(app)
     return app

@@ -24,7 +24,7 @@ from holdfast.services.look_up import LookUp
 from holdfast.services.rights import DOWNLOAD
 from holdfast.version import VERSION
 from holdfast.web.audit import Audit
-from holdfast.web.file_stream import FileStream, Sink
+from holdfast.web.file_stream import FileStream, Refuse, Sink
 from holdfast.web.limits import Limiter, Places, TooMany
 from holdfast.web.parameters import origin_of
 from holdfast.web.problems import answer
@@ -74,6 +74,10 @@ class Downloads:
         self._limiter = Limiter("downloads", RATE, seconds)
         self._places = Places("downloads at once", AT_ONCE, AT_ONCE_OF_ONE)
 
+    @property
+    def on(self) -> bool:
+        return self._opener is not None
+
     def answer(
         self,
         request: Request,
@@ -81,8 +85,11 @@ class Downloads:
         namespace: str | None,
         policy: str | None,
         wanted: Wanted,
+        *,
+        refuse: Refuse | None = None,
     ) -> Response:
-        """Raises what refuses it. What is wrong with the backup itself is known when the answer begins."""
+        """Raises what refuses it. What is wrong with the backup itself is known when the answer begins; ``refuse``
+        makes the answer then, where it is not to be a problem document."""
         origin = origin_of(request)
         old = request.scope["http_version"] == "1.0"
         try:
@@ -107,7 +114,7 @@ class Downloads:
                 # Before the last piece goes out: who has it may ask for the next file at once.
                 self._places.give_back(viewer.name)
 
-        return FileStream(make, delivery.end)
+        return FileStream(make, delivery.end, refuse)
 
 
 @dataclass

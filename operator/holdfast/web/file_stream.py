@@ -22,6 +22,9 @@ PIECE = 256 * 1024
 SLOW_SECONDS = 60.0
 """Who takes nothing for so long is let go: its place is for others."""
 
+Refuse = Callable[[HoldfastError], Response]
+"""Makes the answer where there is no file."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -91,17 +94,23 @@ class Sink:
 
 
 class FileStream(Response):
-    """``make`` writes the file; what it raises before the first piece is raised, and answered as a problem.
+    """``make`` writes the file; what it raises before the first piece is raised, and answered as a problem, or as
+    ``refuse`` says.
 
     ``make`` must look at the event often: set, nobody waits for the file any more. ``on_end`` comes in any case, with
     what went wrong, if anything did.
     """
 
-    def __init__(self, make: Callable[[Sink, Event], None], on_end: Callable[[Exception | None], None]) -> None:
+    def __init__(
+        self,
+        make: Callable[[Sink, Event], None],
+        on_end: Callable[[Exception | None], None],
+        refuse: Refuse | None = None,
+    ) -> None:
         super().__init__()
-        self._make, self._on_end = make, on_end
+        self._make, self._on_end, self._refuse = make, on_end, refuse
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sink, stop = Sink(send, asyncio.get_running_loop()), Event()
         making = asyncio.create_task(asyncio.to_thread(self._whole, sink, stop))
         leaving = asyncio.create_task(left(receive))
@@ -114,9 +123,11 @@ class FileStream(Response):
             [error, _] = await asyncio.gather(making, leaving, return_exceptions=True)
             failure = error if isinstance(error, Exception) else None
             await asyncio.to_thread(self._on_end, failure)
-        if failure and not (sink.begun and isinstance(failure, HoldfastError)):
+        if failure and not sink.begun and self._refuse and isinstance(failure, HoldfastError):
+            await self._refuse(failure)(scope, receive, send)
+        elif failure and not (sink.begun and isinstance(failure, HoldfastError)):
             raise failure
-        if failure:
+        elif failure:
             # Nothing more is sent: the server closes the connection before the end of the answer.
             _log.warning("A download broke off: %s", failure)
 

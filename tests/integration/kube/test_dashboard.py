@@ -5,14 +5,18 @@ HOLDFAST_PICTURES=FOLDER keeps a picture of each page, in three widths, by day a
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from holdfast.resources.base import format_time
+from holdfast.wiring import now
 from tests.integration.kube.conftest import Namespace, token_of
 from tests.integration.kube.shop import Shop
 from tests.integration.kube.test_resources import policy
@@ -204,6 +208,33 @@ def test_drills_are_shown_with_their_recovery_times(
         expect(section.get_by_role("row", name="shop-drill-1 Failed")).to_contain_text("A chunk is gone.")
         expect(section.get_by_role("img", name="Recovery time")).to_be_visible()
         inspect(page, "drills")
+
+
+def test_times_run_and_the_last_runs_are_walked_by_arrow_keys(
+    here: Namespace, web: WebProcess, viewer: str, chromium: Browser
+) -> None:
+    here.apply(policy(), run("one"), run("two"))
+    here.tell("br/one", {"phase": "Failed", "reason": "DatabaseMissing"})
+    here.tell("br/two", {"phase": "Succeeded"})
+    here.tell("bp/shop", {"nextScheduleTime": format_time(now() + timedelta(hours=2))})
+    seen(here, web, viewer, f"/api/runs?namespace={here.name}&phase=Succeeded", 1)
+    with signed_in(chromium, web, viewer) as page:
+        until = page.locator("time[data-until]")
+        shown = until.text_content() or ""
+        assert shown.startswith("in 1h59m"), "hours and minutes"
+        here.tell("bp/shop", {"nextScheduleTime": format_time(now() + timedelta(seconds=13))})
+        expect(until).to_have_text(re.compile(r"^in 1\ds$"))
+        expect(until).to_have_text(re.compile(r"^in \ds$"))
+        told = page.locator("[data-strip-details]")
+        names = {"one": "Failed", "two": "Succeeded"}
+        page.locator("[data-strip] a").last.focus()
+        newest = (page.evaluate("document.activeElement.href")).rpartition("/")[2]
+        expect(told).to_contain_text(names.pop(newest))
+        page.keyboard.press("ArrowLeft")
+        [older] = names.values()
+        expect(told).to_contain_text(older)
+        page.keyboard.press("Enter")
+        expect(page.locator("#phase")).to_have_text(older)
 
 
 def test_a_failure_is_read_with_what_to_do(

@@ -65,7 +65,7 @@ def place(here: Namespace, web: WebProcess, viewer: str) -> Namespace:
 def admin(place: Namespace, web: WebProcess) -> Person:
     """Who may do all that a page offers."""
     place.kubectl("create", "serviceaccount", "admin")
-    for role in ("view", "edit", "backup", "restore"):
+    for role in ("view", "edit", "backup", "restore", "download"):
         options = (f"--clusterrole=default:holdfast:{role}", f"--serviceaccount={place.name}:admin")
         place.kubectl("create", "rolebinding", f"admin-{role}", *options)
     return Person(place, web, token_of(place, "admin"))
@@ -118,6 +118,22 @@ def test_a_backup_is_held_and_let_go(place: Namespace, admin: Person) -> None:
         assert f">{offered}</button>" in page.text
     reasons = {one["reason"] for one in json.loads(place.kubectl("get", "events", "-o", "json"))["items"]}
     assert {"BackupHeld", "BackupReleased"} <= reasons
+
+
+def test_why_a_backup_cannot_be_downloaded_is_told_on_a_page(place: Namespace, web: WebProcess, admin: Person) -> None:
+    assert f"/runs/{place.name}/by-hand/download" in admin.look("/runs/{}/by-hand").text
+    answer = admin.look("/runs/{}/by-hand/download")
+    assert answer.status == 409
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "There is no Secret" in answer.text
+    place.tell("br/by-hand", {"pruneTime": "2026-03-02T02:00:00Z"})
+    place.wait(lambda: admin.look("/runs/{}/by-hand/download").status == 404, "its backup is gone")
+    assert entries(web)[-1]["result"] == "BackupOutOfReach"
+
+
+def test_who_may_only_look_downloads_nothing_from_a_page_either(place: Namespace, web: WebProcess, viewer: str) -> None:
+    answer = Person(place, web, viewer).look("/runs/{}/by-hand/download")
+    assert (answer.status, answer.headers["content-type"]) == (403, "text/html; charset=utf-8")
 
 
 def test_a_plan_changes_nothing_and_is_of_what_was_filled_in(place: Namespace, admin: Person) -> None:

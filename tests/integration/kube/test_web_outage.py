@@ -25,7 +25,10 @@ def relay(control_plane: ControlPlane) -> Iterator[Relay]:
 @pytest.fixture(scope="module")
 def web(control_plane: ControlPlane, relay: Relay, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebProcess]:
     """It reaches the API server by the relay alone."""
-    process = WebProcess(control_plane, tmp_path_factory.mktemp("web"), api=f"https://127.0.0.1:{relay.port}")
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "key").write_text("k" * 32)
+    api, key = f"https://127.0.0.1:{relay.port}", str(folder / "key")
+    process = WebProcess(control_plane, folder, api=api, session_key_file=key)
     try:
         process.start()
         yield process
@@ -83,6 +86,21 @@ def test_an_open_page_says_that_it_is_not_live_and_catches_up(
         cut.mend()
         expect(page.get_by_role("row", name="meanwhile")).to_be_visible()
         expect(page.get_by_text("Live", exact=True)).to_be_visible()
+
+
+def test_an_open_page_goes_on_with_another_process(
+    here: Namespace, web: WebProcess, viewer: str, chromium: Browser
+) -> None:
+    here.apply(policy())
+    seen(here, web, viewer, f"/api/policies?namespace={here.name}", 1)
+    with signed_in(chromium, web, viewer, f"/policies/{here.name}/shop") as page:
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        web.stop()
+        expect(page.get_by_text("Not live", exact=True)).to_be_visible()
+        here.apply(run("meanwhile"))
+        web.start()
+        expect(page.get_by_text("Live", exact=True)).to_be_visible()
+        expect(page.get_by_role("row", name="meanwhile")).to_be_visible()
 
 
 def test_a_page_that_is_opened_meanwhile_says_what_is_the_matter(

@@ -13,12 +13,14 @@ from holdfast.web.audit import Audit
 from holdfast.web.dashboard.actions import add_actions
 from holdfast.web.dashboard.arrivals import Arrivals
 from holdfast.web.dashboard.desk import Desk, route_class
+from holdfast.web.dashboard.downloads import add_downloads
 from holdfast.web.dashboard.home import add_home
 from holdfast.web.dashboard.policies import add_policies
 from holdfast.web.dashboard.render import Pages, StaticFiles
 from holdfast.web.dashboard.restores import add_restores
 from holdfast.web.dashboard.runs import add_runs
 from holdfast.web.dashboard.sign_in import add_sign_in
+from holdfast.web.download import Downloads
 from holdfast.web.limits import Limiter
 from holdfast.web.sample_mails import SampleMails
 from holdfast.web.session import Sessions
@@ -37,11 +39,9 @@ def add_dashboard(
     sessions: Sessions,
     clock: Callable[[], datetime],
     mails: SampleMails,
-    *,
-    downloads: bool,
+    downloads: Downloads,
 ) -> None:
-    """Give the application its pages, and its endpoints the sessions of those who look at them. ``downloads``: whether
-    the API hands out backups."""
+    """Give the application its pages, and its endpoints the sessions of those who look at them."""
     app.state.sessions = sessions
     files = StaticFiles()
     pages = Pages(files, clock)
@@ -53,6 +53,7 @@ def add_dashboard(
     add_home(router, desk)
     add_policies(router, desk)
     add_runs(router, desk)
+    add_downloads(router, desk)
     add_restores(router, desk)
     add_actions(router, desk)
 

@@ -20,6 +20,7 @@ from holdfast.web.audit import Audit
 from holdfast.web.dashboard.arrivals import Arrivals
 from holdfast.web.dashboard.door import SAFE, SignedOut, Visitor, visitor_of
 from holdfast.web.dashboard.render import Pages
+from holdfast.web.download import Downloads
 from holdfast.web.limits import Limiter, TooMany
 from holdfast.web.parameters import NAME
 from holdfast.web.problems import hint_of, status_of
@@ -44,15 +45,14 @@ class Desk:
     sign_ins: Limiter
     """Of each address: those that failed."""
     clock: Callable[[], datetime]
-    downloads: bool
-    """Whether backups are handed out at all."""
+    downloads: Downloads
     mails: SampleMails
 
     def may(self, visitor: Visitor, verb: str, kind: Kind, namespace: str) -> bool:
         return self.reviewer.allows(visitor.viewer, verb, kind, namespace)
 
     def may_download(self, visitor: Visitor, namespace: str) -> bool:
-        return self.downloads and self.may(visitor, DOWNLOAD.verb, DOWNLOAD.kind, namespace)
+        return self.downloads.on and self.may(visitor, DOWNLOAD.verb, DOWNLOAD.kind, namespace)
 
 
 def go_to(path: str) -> Response:
@@ -78,7 +78,7 @@ def route_class(pages: Pages) -> type[APIRoute]:
                     wait = f"Try again in {error.seconds} seconds."
                     return _refusal(pages, request, HTTPStatus.TOO_MANY_REQUESTS, f"Too many {error.what}.", wait)
                 except HoldfastError as error:
-                    return _refusal(pages, request, status_of(error), error.message, hint_of(error))
+                    return refusal(pages, request, error)
 
             return handle_for_people
 
@@ -91,6 +91,11 @@ def _to_sign_in(request: Request, *, over: bool) -> Response:
     answer = go_to(f"/sign-in?next={quote(path, safe='')}{'&over=true' if over else ''}")
     answer.delete_cookie(COOKIE, secure=True, httponly=True, samesite="strict")
     return answer
+
+
+def refusal(pages: Pages, request: Request, error: HoldfastError) -> Response:
+    """A page that says what is wrong, and what to do."""
+    return _refusal(pages, request, status_of(error), error.message, hint_of(error))
 
 
 def _refusal(pages: Pages, request: Request, status: HTTPStatus, message: str, hint: str) -> Response:

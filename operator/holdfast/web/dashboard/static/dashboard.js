@@ -160,12 +160,13 @@ function say(live) {
 function follow(path) {
   const about = document.body.dataset.about;
   const events = new EventSource(path);
-  events.addEventListener("ready", () => {
-    say(true);
-    refresh();
-  });
+  // Another process does not know what was told before: it begins by reload, in place of ready.
+  for (const name of ["ready", "reload"])
+    events.addEventListener(name, () => {
+      say(true);
+      refresh();
+    });
   events.addEventListener("lost", () => say(false));
-  events.addEventListener("reload", refresh);
   events.addEventListener("change", (event) => {
     const change = JSON.parse(event.data);
     if (!about || change.policy === about || change.name === about) refresh();
