@@ -23,10 +23,16 @@ class Memory:
     def complete(self) -> bool:
         return self.ready
 
-    def objects(self, kind: Kind) -> Sequence[KubeObject]:
-        return self.held.get(kind, [])
+    def current(self) -> bool:
+        return self.ready
+
+    def objects(self, kind: Kind, namespace: str | None = None) -> Sequence[KubeObject]:
+        return [body for body in self.held.get(kind, []) if namespace in (None, body["metadata"]["namespace"])]
 
     def listen(self, listener: Callable[[Change], None]) -> None:
+        raise AssertionError(listener)
+
+    def attend(self, listener: Callable[[], None]) -> None:
         raise AssertionError(listener)
 
 

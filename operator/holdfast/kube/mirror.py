@@ -19,8 +19,8 @@ PAUSE_LIMIT_SECONDS = 10
 TRIES = 2
 """So many that fail one after the other mean that the cluster cannot be followed: one watch may well break off."""
 
-_Objects = dict[tuple[str, str], KubeObject]
-"""By namespace and name."""
+_Objects = dict[str, dict[str, KubeObject]]
+"""By namespace, and there by name: a look is at one namespace more often than at all."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class KubeMirror:
     def current(self) -> bool:
         return all(pane.current for pane in self._panes)
 
-    def objects(self, kind: Kind) -> Sequence[KubeObject]:
-        return [body for pane in self._panes if pane.kind == kind for body in pane.snapshot()]
+    def objects(self, kind: Kind, namespace: str | None = None) -> Sequence[KubeObject]:
+        return [body for pane in self._panes if pane.kind == kind for body in pane.snapshot(namespace)]
 
     def listen(self, listener: Callable[[Change], None]) -> None:
         self._listeners.append(listener)
@@ -84,9 +84,11 @@ class _Pane:
         self._failures = 0
         self.listed = self.current = False
 
-    def snapshot(self) -> list[KubeObject]:
+    def snapshot(self, namespace: str | None) -> list[KubeObject]:
         with self._lock:
-            return list(self._objects.values())
+            if namespace is not None:
+                return list(self._objects.get(namespace, {}).values())
+            return [body for place in self._objects.values() for body in place.values()]
 
     def follow(self, stopped: threading.Event) -> None:
         pause, version = PAUSE_SECONDS, ""
@@ -113,7 +115,9 @@ class _Pane:
             # In pages: a whole list at once would take several times the memory of what is kept of it.
             query = {"limit": str(PAGE), **({"continue": more} if more else {})}
             answer = self._connection.request("GET", self._path, query=query)
-            found |= {_key(body): _lean(body) for body in answer.get("items") or []}
+            for body in answer.get("items") or []:
+                namespace, name = _key(body)
+                found.setdefault(namespace, {})[name] = _lean(body)
             more, version = answer["metadata"].get("continue", ""), str(answer["metadata"]["resourceVersion"])
         with self._lock:
             before, self._objects = self._objects, found
@@ -148,19 +152,22 @@ class _Pane:
         if kind in ("ADDED", "MODIFIED"):
             lean = _lean(body)
             with self._lock:
-                self._objects[_key(body)] = lean
+                namespace, name = _key(body)
+                self._objects.setdefault(namespace, {})[name] = lean
             self._tell(Change(self.kind, lean))
         elif kind == "DELETED":
             with self._lock:
-                self._objects.pop(_key(body), None)
+                namespace, name = _key(body)
+                self._objects.get(namespace, {}).pop(name, None)
             self._tell(Change(self.kind, _lean(body), gone=True))
         return str(body["metadata"].get("resourceVersion", version))
 
     def _tell_differences(self, before: _Objects, after: _Objects) -> None:
-        for key in before.keys() - after.keys():
-            self._tell(Change(self.kind, before[key], gone=True))
-        for key, body in after.items():
-            if key not in before or before[key]["metadata"] != body["metadata"]:
+        old, new = ({_key(body): body for place in one.values() for body in place.values()} for one in (before, after))
+        for key in old.keys() - new.keys():
+            self._tell(Change(self.kind, old[key], gone=True))
+        for key, body in new.items():
+            if key not in old or old[key]["metadata"] != body["metadata"]:
                 self._tell(Change(self.kind, body))
 
 

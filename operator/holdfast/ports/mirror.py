@@ -27,8 +27,8 @@ class Mirror(Protocol):
         """Whether it is as the cluster is: not before it is complete, nor while the cluster cannot be followed."""
         ...
 
-    def objects(self, kind: Kind) -> Sequence[KubeObject]:
-        """All of a kind, in no order. They belong to the mirror: never change them."""
+    def objects(self, kind: Kind, namespace: str | None = None) -> Sequence[KubeObject]:
+        """All of a kind, everywhere or in one namespace, in no order. They belong to the mirror: never change them."""
         ...
 
     def listen(self, listener: Callable[[Change], None]) -> None:

@@ -113,19 +113,15 @@ class LookUp:
 
     def started_run(self, namespace: str, name: str) -> BackupRun | None:
         """For who has started it; None where the mirror has it not, yet or any more."""
-        for body in self._mirror.objects(BACKUP_RUN):
-            if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name):
+        for body in self._mirror.objects(BACKUP_RUN, namespace):
+            if body["metadata"]["name"] == name:
                 return BackupRun.model_validate(body)
         return None
 
     def runs_of(self, policy: BackupPolicy) -> Listing[BackupRun]:
         """Newest first, for who may see the policy: what they show is a part of its status."""
         place, name = policy.metadata.namespace, policy.metadata.name
-        mine = (
-            body
-            for body in self._mirror.objects(BACKUP_RUN)
-            if body["metadata"]["namespace"] == place and body["spec"]["policyRef"]["name"] == name
-        )
+        mine = (body for body in self._mirror.objects(BACKUP_RUN, place) if body["spec"]["policyRef"]["name"] == name)
         return Listing(BACKUP_RUN, mine, BackupRun.model_validate, by_time=True)
 
     def newest_runs(self, policies: Sequence[BackupPolicy], count: int) -> list[list[BackupRun]]:
@@ -166,7 +162,7 @@ class LookUp:
         """``asked``: of which kind the viewer's right is, if it is not that of the objects."""
         if not self._mirror.complete():
             raise ClusterUnavailable("The cluster is still being read.", hint="Try again in a few seconds.")
-        bodies, right = self._mirror.objects(kind), asked or kind
+        bodies, right = self._mirror.objects(kind, namespace), asked or kind
         if namespace is not None:
             if not self._reviewer.allows(viewer, verb, right, namespace):
                 raise _forbidden(viewer, verb, right, f"in the namespace {namespace}")

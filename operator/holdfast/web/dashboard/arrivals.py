@@ -25,8 +25,8 @@ class Arrivals:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             count = self._count
-            for body in self._mirror.objects(kind):
-                if (body["metadata"]["namespace"], body["metadata"]["name"]) == (namespace, name) and shown(body):
+            for body in self._mirror.objects(kind, namespace):
+                if body["metadata"]["name"] == name and shown(body):
                     return
             if not self._wait_after(count, deadline - time.monotonic()):
                 return
