@@ -87,8 +87,7 @@ def test_a_drill_whose_job_failed_after_good_words_says_so_and_shows_no_recovery
     cluster: FakeCluster, clock: FakeClock
 ) -> None:
     drill_job(cluster, clock, "one", "Failed", PASSED, reason="PodFailurePolicy", message="Container mongod failed")
-    found = last_drill(cluster, POLICY, None)
-    assert found is not None
+    [found] = told(cluster)
     assert (found.result, found.backup_id) == ("Failed", "b")
     assert (found.documents, found.duration_seconds, found.duration) == (None, None, None)
     assert found.message == (
