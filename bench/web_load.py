@@ -2,7 +2,7 @@
 
 `python -m bench.web_load WHAT PORT FILE …` prints one line of JSON at its end. FILE holds pairs of a token and a path.
 `requests … RATE SECONDS`: so many requests a second, at random moments. A latency counts from the moment at which its
-request was due, so that an answer that comes late makes no later one look quick.
+request was due, so that an answer that comes late makes no later one look quick. `rounds`: the p99 of each ten seconds.
 `streams … COUNT`: so many open streams of events. It prints a line when all of them are open, and waits until each has
 told of the object whose name comes on standard input.
 `download`: the first of the pairs, to its end.
@@ -21,6 +21,7 @@ from random import Random
 from typing import Any
 
 CONNECTIONS = 64
+ROUND_SECONDS = 10.0
 SECONDS = 60.0
 CHUNK = 1 << 20
 
@@ -30,8 +31,17 @@ Pair = tuple[str, str]
 
 @dataclass
 class Tally:
-    taken: list[float] = field(default_factory=list)
+    taken: list[tuple[float, float]] = field(default_factory=list)
+    """When a request was due, and how long its answer took."""
     refused: list[str] = field(default_factory=list)
+
+    def rounds(self, start: float) -> list[list[float]]:
+        """The latencies of each ten seconds, in order."""
+        found: dict[int, list[float]] = {}
+        for due, latency in self.taken:
+            found.setdefault(int((due - start) / ROUND_SECONDS), []).append(latency)
+        whole = max(map(len, found.values())) / 2
+        return [sorted(one) for one in found.values() if len(one) > whole]
 
 
 class Line:
@@ -66,7 +76,7 @@ async def requests(port: int, pairs: Sequence[Pair], rate: float, seconds: float
         line = await free.get()
         status, body = await line.get(pair)
         free.put_nowait(line)
-        tally.taken.append(time.perf_counter() - due)
+        tally.taken.append((due, time.perf_counter() - due))
         if status != 200:
             tally.refused.append(f"{status} {body[:200]!r}")
 
@@ -76,15 +86,20 @@ async def requests(port: int, pairs: Sequence[Pair], rate: float, seconds: float
             due += random.expovariate(rate)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
             group.create_task(one(due, pair))
-    took, ordered = time.perf_counter() - start, sorted(tally.taken)
+    took, ordered = time.perf_counter() - start, sorted(latency for _, latency in tally.taken)
     return {
         "answers": len(ordered),
         "refused": tally.refused[:3],
         "seconds": took,
         "p50": ordered[len(ordered) // 2],
-        "p99": ordered[int(len(ordered) * 0.99)],
+        "p99": _p99(ordered),
+        "rounds": [_p99(one) for one in tally.rounds(start)],
         "worst": ordered[-1],
     }
+
+
+def _p99(ordered: Sequence[float]) -> float:
+    return ordered[int(len(ordered) * 0.99)]
 
 
 async def streams(port: int, pairs: Sequence[Pair], count: int) -> dict[str, Any]:
