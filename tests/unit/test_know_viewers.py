@@ -169,3 +169,12 @@ def test_a_renewal_that_fails_takes_nothing_from_what_is_known(cluster: Counting
     clock.seconds = 10
     with pytest.raises(ClusterUnavailable):
         viewers.identify("good")
+
+
+def test_it_says_whether_it_can_answer_at_once(viewers: KnownViewers, clock: Moment) -> None:
+    assert not viewers.remembers("good")
+    viewers.identify("good")
+    clock.seconds = 9.9
+    assert viewers.remembers("good")
+    clock.seconds = 10
+    assert not viewers.remembers("good")

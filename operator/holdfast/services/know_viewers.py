@@ -51,9 +51,14 @@ class KnownViewers:
         """What is being asked for: who wants to know the same meanwhile waits for that answer."""
 
     def identify(self, token: str) -> Viewer | None:
-        key = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
-        viewer: Viewer | None = self._answer(key, lambda: self._reviewer.identify(token))
+        viewer: Viewer | None = self._answer(_key(token), lambda: self._reviewer.identify(token))
         return viewer
+
+    def remembers(self, token: str) -> bool:
+        """Whether ``identify`` answers at once."""
+        with self._lock:
+            known = self._answers.get(_key(token))
+        return known is not None and self._clock() - known.time < self._seconds
 
     def allows(self, viewer: Viewer, verb: str, kind: Kind, namespace: str | None) -> bool:
         key = (viewer, verb, kind, namespace)
@@ -96,3 +101,7 @@ class KnownViewers:
             patience = self._seconds * uniform(*AHEAD)  # noqa: S311
             self._answers[key] = _Known(answer, now, patience)
         asked.set_result(answer)
+
+
+def _key(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Response
 
-from holdfast.ports import Cluster, Mirror, Reviewer
+from holdfast.ports import Cluster, Mirror
+from holdfast.services.know_viewers import KnownViewers
 from holdfast.services.look_up import LookUp
 from holdfast.services.recent_changes import RecentChanges
 from holdfast.version import VERSION
@@ -34,7 +35,7 @@ _WAIT = "It is tried again all the time."
 
 def create_app(
     mirror: Mirror,
-    reviewer: Reviewer,
+    reviewer: KnownViewers,
     cluster: Cluster,
     audit: Audit,
     sessions: Sessions,

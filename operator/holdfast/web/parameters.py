@@ -4,9 +4,11 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from holdfast.ports import Reviewer, Viewer
+from holdfast.ports import Viewer
+from holdfast.services.know_viewers import KnownViewers
 from holdfast.web.problems import Unknown, documented
 from holdfast.web.session import session_of
 
@@ -37,27 +39,33 @@ Automated = Annotated[
 ]
 
 
-def who(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Viewer:
+async def who(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Viewer:
     """Whose token it is, by the application's reviewer; to look, the session of a page will do too. Raises Unknown."""
     # A browser sends its cookie along with whatever it is made to send: nothing may be changed by that alone.
     session = session_of(request) if credentials is None and request.method in ("GET", "HEAD") else None
     token = session.token if session else credentials.credentials if credentials else None
     if token is None:
         raise Unknown("The request has no token.")
-    reviewer: Reviewer = request.app.state.reviewer
-    viewer = reviewer.identify(token) if 0 < len(token) <= TOKEN_LIMIT else None
+    reviewer: KnownViewers = request.app.state.reviewer
+    viewer = None
+    if 0 < len(token) <= TOKEN_LIMIT:
+        # Mostly it is remembered: a thread is for those who have to wait.
+        known = reviewer.remembers(token)
+        viewer = reviewer.identify(token) if known else await run_in_threadpool(reviewer.identify, token)
     if viewer is None:
         raise Unknown("The cluster does not know this token, or it has expired, or it was made for something else.")
     return viewer
 
 
-def who_unless_automated(
+async def who_unless_automated(
     request: Request,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)],
     automated: Automated = False,
 ) -> Viewer | None:
     """None where nobody needs to be known."""
-    return None if automated else who(request, credentials)
+    return None if automated else await who(request, credentials)
 
 
 def origin_of(request: Request) -> str:
