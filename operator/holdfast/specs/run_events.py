@@ -7,7 +7,7 @@ Progress is none.
 from typing import Literal, NamedTuple
 
 from holdfast.domain.human import human_bytes
-from holdfast.domain.phases import Phase
+from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.resources.queue import WAITS_ON_PURPOSE
 from holdfast.resources.restore_run import RestoreRunStatus
 from holdfast.resources.run import BackupRunStatus
@@ -17,6 +17,13 @@ _PLAIN = {
     Phase.PENDING: "The run waits for its pod.",
     Phase.RUNNING: "A worker is at it.",
     Phase.VERIFYING: "All is read; it is looked at whether the backup is whole.",
+}
+_PLAIN_RESTORE = {
+    RestorePhase.PENDING: "The restore waits for its pod.",
+    RestorePhase.PLANNING: "It is looked at what the backup holds, and what is in the target.",
+    RestorePhase.RESTORING: "Collections are being restored.",
+    RestorePhase.VERIFYING: "All is restored; it is compared with the backup.",
+    RestorePhase.SUCCEEDED: "What was wanted is done.",
 }
 
 
@@ -46,7 +53,9 @@ def backup_events(before: BackupRunStatus, after: BackupRunStatus) -> list[RunEv
 def restore_events(before: RestoreRunStatus, after: RestoreRunStatus) -> list[RunEvent]:
     """The same of a RestoreRun."""
     step = _step(before, after)
-    return [step if step.note else step._replace(note=f"The restore is {after.phase}.")] if step else []
+    if step is None:
+        return []
+    return [step if step.note else step._replace(note=_PLAIN_RESTORE[after.phase or RestorePhase.PENDING])]
 
 
 def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | RestoreRunStatus) -> RunEvent | None:
