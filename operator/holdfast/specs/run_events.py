@@ -6,11 +6,11 @@ Progress is none.
 
 from typing import Literal, NamedTuple
 
-from holdfast.domain.human import human_bytes
 from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.resources.queue import WAITS_ON_PURPOSE
 from holdfast.resources.restore_run import RestoreRunStatus
 from holdfast.resources.run import BackupRunStatus
+from holdfast.specs.run_status import whole
 
 _BAD = frozenset({"Failed", "Cancelled", "PartiallyFailed"})
 _PLAIN = {
@@ -39,7 +39,7 @@ def backup_events(before: BackupRunStatus, after: BackupRunStatus) -> list[RunEv
     """What there is to tell of a BackupRun whose status was just changed."""
     events = []
     if (step := _step(before, after)) is not None:
-        plain = _PLAIN.get(after.phase or Phase.PENDING) or _of_backup(after)
+        plain = _PLAIN.get(after.phase or Phase.PENDING) or whole(after)
         events.append(step if step.note else step._replace(note=plain))
     if before.prune_time is None and after.prune_time is not None:
         events.append(
@@ -72,8 +72,3 @@ def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | R
         return RunEvent("Normal", phase, message)
     # It is where it was, and something is in its way.
     return RunEvent("Normal" if reason in WAITS_ON_PURPOSE else "Warning", reason, message or f"The run is {phase}.")
-
-
-def _of_backup(status: BackupRunStatus) -> str:
-    size = "" if status.stored_bytes is None else f", {human_bytes(status.stored_bytes)} as stored"
-    return f"Backup {status.backup_id} is whole and verified: {status.documents or 0} documents{size}."
