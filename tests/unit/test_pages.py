@@ -43,12 +43,13 @@ TYPED_BY = {
     "migrating.md": {"kubectl": READER, "holdfast": RUNBOOK},
     "monitoring.md": {"helm": READER, "kubectl": NOBODY},  # only a node forwards a port
     "multi-tenant.md": {"kubectl": READER},
-    "notifications.md": {"kubectl": READER},
+    "notifications.md": {"helm": READER, "kubectl": READER},
     "restore.md": {
         "kubectl": "integration/kube/test_drills.py",
         "export": NOBODY,
         "holdfast": "integration/engine/test_point_in_time.py",
     },
+    "upgrading.md": {"helm": READER},
     "retention.md": {"kubectl": READER, "holdfast": RUNBOOK},
     "runbooks.md": {"kubectl": READER, "kubectl holdfast": PLUGIN, "holdfast": RUNBOOK},
 }

@@ -61,6 +61,7 @@ class Reader:
             (folder / name).symlink_to(ROOT / name)
         plane.kubectl("apply", "-f", "-", stdin=json.dumps({"apiVersion": "v1", "kind": "List", "items": monitors()}))
         (folder / ".env.local").write_text(f"MONGODB_URI={uri}\n")
+        (folder / "smtp.env").write_text("SMTP_HOST=mail.example.com\nADMIN_EMAIL=ops@example.com\n")
         (folder / "key").write_text("of no use but to be put into a Secret\n")
 
     def type(self, line: str) -> str:
