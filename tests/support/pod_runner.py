@@ -93,8 +93,9 @@ class PodRunner:
         return running
 
     def waiting(self, namespace: str) -> list[str]:
-        """The names of pods that have not ended."""
-        pods = json.loads(self._plane.kubectl("--namespace", namespace, "get", "pods", "-o", "json"))["items"]
+        """The names of pods of Jobs that have not ended."""
+        ours = ("get", "pods", "--selector=batch.kubernetes.io/job-name", "--output=json")
+        pods = json.loads(self._plane.kubectl("--namespace", namespace, *ours))["items"]
         return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
 
     def _mount(self, namespace: str, secret: dict[str, Any], folder: Path) -> None:
