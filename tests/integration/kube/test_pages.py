@@ -39,7 +39,7 @@ ELSEWHERE = (
     "pip ",
 )
 ON_A_NODE = (" port-forward ", " exec ", "--for=condition=Available ")
-OTHER_PAGES = ("README.md", "api.md", "export.md", "installing.md", "kubectl.md", "restore.md")
+OTHER_PAGES = ("README.md", "export.md", "installing.md", "kubectl.md", "restore.md")
 """Typed by a test of their own."""
 NOT_OURS = ("kustomize.toolkit.fluxcd.io/v1",)
 
