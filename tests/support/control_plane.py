@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from ssl import SSLContext, create_default_context
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from cryptography.hazmat.primitives import serialization
@@ -72,7 +72,7 @@ class Asked:
 
 
 class ControlPlane:
-    """Starts with ``start``, ends with ``stop``; ``folder`` holds all that it writes.
+    """Starts with ``start``, ends with ``stop``, or lasts as long as it is open; ``folder`` holds all that it writes.
 
     ``api_server``: further arguments of the API server.
     """
@@ -97,6 +97,17 @@ class ControlPlane:
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self._api_port}"
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
     def start(self) -> None:
         build_tools(layout(), TOOLS)

@@ -7,10 +7,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from base64 import b64decode
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from tests.support.control_plane import ControlPlane
 
@@ -91,6 +92,12 @@ class PodRunner:
         running.tell("Running", {"running": {}})
         return running
 
+    def waiting(self, namespace: str) -> list[str]:
+        """The names of pods of Jobs that have not ended."""
+        ours = ("get", "pods", "--selector=batch.kubernetes.io/job-name", "--output=json")
+        pods = json.loads(self._plane.kubectl("--namespace", namespace, *ours))["items"]
+        return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+
     def _mount(self, namespace: str, secret: dict[str, Any], folder: Path) -> None:
         folder.mkdir(parents=True)
         data = self._get(namespace, "secret", secret["secretName"]).get("data", {})
@@ -102,6 +109,30 @@ class PodRunner:
         output = self._plane.kubectl("--namespace", namespace, "get", kind, name, "--output=json", "--ignore-not-found")
         result: dict[str, Any] = json.loads(output) if output else {}
         return result
+
+
+class Node:
+    """Does in the background what a node would: starts each pod of the namespace, and sees it to its end."""
+
+    def __init__(self, runner: PodRunner, namespace: str) -> None:
+        self._runner, self._namespace = runner, namespace
+        self._stop, self._seen = threading.Event(), set[str]()
+        self._thread = threading.Thread(target=self._work)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while not self._stop.wait(0.2):
+            for name in self._runner.waiting(self._namespace):
+                if name not in self._seen:
+                    self._seen.add(name)
+                    self._runner.start(self._namespace, name).end()
 
 
 def _value(variable: dict[str, Any], pod: dict[str, Any]) -> str:

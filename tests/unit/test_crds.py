@@ -98,6 +98,15 @@ def test_an_object_without_a_status_is_not_ready_to_kstatus() -> None:
         assert schema["properties"]["status"]["default"] == {"observedGeneration": -1}
 
 
+def test_age_is_the_last_column_that_is_always_shown() -> None:
+    for text in documents().values():
+        columns = yaml.safe_load(text)["spec"]["versions"][0]["additionalPrinterColumns"]
+        always = [one["name"] for one in columns if one["priority"] == 0]
+        assert [one["name"] for one in columns][: len(always)] == always
+        assert always[-1] == "Age"
+        assert columns[-1]["name"].lower().endswith("message")
+
+
 def test_the_sample_is_a_policy_for_the_six_collections() -> None:
     body = yaml.safe_load((ROOT / "manifests" / "samples" / "timetrack.yaml").read_text(encoding="utf-8"))
     policy = BackupPolicy.model_validate(body)

@@ -200,7 +200,7 @@ def test_a_secret_that_is_gone_is_told(site: Site) -> None:
         site.reconcile()
         site.look(MINUTE)
     assert site.check("DatabaseConnection")[0] == "Critical"
-    assert "There is no key MONGODB_URI of Secret default/shop." in site.check("DatabaseConnection")[1]
+    assert "There is no Secret default/shop. Create it, with key MONGODB_URI." in site.check("DatabaseConnection")[1]
     assert site.check("CronSchedule")[0] == "Critical"
 
 

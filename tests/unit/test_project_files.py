@@ -65,6 +65,14 @@ def test_make_explains_itself() -> None:
     assert set(re.findall(r"^  make (\S+) +\S", done.stdout, re.MULTILINE)) == targets
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_a_page_on_the_code_names_files_that_are_there(page: str) -> None:
+    named = set(re.findall(r"`([\w/]+\.py)`", (ROOT / page).read_text(encoding="utf-8")))
+    there = [f"/{path.relative_to(ROOT)}" for room in ("operator", "tests") for path in (ROOT / room).glob("**/*.py")]
+    assert named
+    assert not [name for name in named if not any(path.endswith(f"/{name}") for path in there)]
+
+
 def test_every_page_is_in_the_menu() -> None:
     named = re.findall(r": (\S+\.md)$", (ROOT / "mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(named) == sorted(str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/**/*.md"))

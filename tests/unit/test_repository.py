@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from holdfast.domain.consistency import ConsistencyLevel
 from holdfast.errors import BackupNotFound, DamagedBackup, RepositoryTooNew
-from holdfast.repository.chunks import ChunkRef, read_list, write_lists
+from holdfast.repository.chunks import ChunkRef, read_list
 from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
 from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
@@ -22,6 +22,7 @@ from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.repository.segment_writer import SegmentWriter
 from holdfast.services.verify import verify, verify_all
 from holdfast.stores.memory import MemoryStore
+from tests.support.chunk_lists import write_lists
 
 MOMENT = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 DOCUMENTS = [encode({"_id": number, "text": f"entry {number}"}) for number in range(500)]

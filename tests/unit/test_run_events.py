@@ -109,3 +109,13 @@ def test_a_restore_tells_why_a_try_failed_too() -> None:
     assert [tuple(event) for event in restore_events(before, failed)] == [
         ("Warning", "TargetBusy", "Another restore is at work.")
     ]
+
+
+@pytest.mark.parametrize(
+    "phase", [RestorePhase.PENDING, RestorePhase.PLANNING, RestorePhase.RESTORING, RestorePhase.VERIFYING]
+)
+def test_each_step_of_a_restore_is_told_in_words(phase: RestorePhase) -> None:
+    [event] = restore_events(RestoreRunStatus(), RestoreRunStatus(phase=phase, reason=phase))
+    assert (event.type, event.reason) == ("Normal", phase)
+    assert event.note.endswith(".")
+    assert phase not in event.note

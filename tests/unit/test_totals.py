@@ -6,12 +6,13 @@ import pytest
 from bson import encode
 
 from holdfast.domain.consistency import ConsistencyLevel
-from holdfast.repository.chunks import ChunkRef, document_hash, write_lists
+from holdfast.repository.chunks import ChunkRef, document_hash
 from holdfast.repository.locks import Lock, LockKind
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.totals import Totals, totals
 from holdfast.stores.memory import MemoryStore
+from tests.support.chunk_lists import write_lists
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 

@@ -50,16 +50,6 @@ class CollectionPhase(StrEnum):
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED})
 RESTORE_TERMINAL = frozenset({RestorePhase.SUCCEEDED, RestorePhase.FAILED, RestorePhase.CANCELLED})
 
-MOVES: dict[Phase, frozenset[Phase]] = {
-    # From here a run that is imported ends at once: its backup was taken before.
-    Phase.PENDING: frozenset(
-        {Phase.RUNNING, Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED},
-    ),
-    # A retried pod starts again from Running; a partial backup is verified too.
-    Phase.RUNNING: frozenset({Phase.RUNNING, Phase.VERIFYING, Phase.FAILED, Phase.CANCELLED}),
-    Phase.VERIFYING: frozenset({Phase.RUNNING, Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED}),
-} | dict.fromkeys(TERMINAL, frozenset())
-
 _RESTORE_ENDS_BADLY = frozenset({RestorePhase.FAILED, RestorePhase.CANCELLED})
 
 RESTORE_MOVES: dict[RestorePhase, frozenset[RestorePhase]] = {
@@ -75,11 +65,6 @@ RESTORE_MOVES: dict[RestorePhase, frozenset[RestorePhase]] = {
 } | dict.fromkeys(RESTORE_TERMINAL, frozenset())
 
 
-def may_move(current: Phase, to: Phase) -> bool:
-    """Whether a run in ``current`` may be reported as ``to``."""
-    return to in MOVES[current]
-
-
 def may_restore_move(current: RestorePhase, to: RestorePhase) -> bool:
-    """The same of a restore."""
+    """Whether a restore in ``current`` may be reported as ``to``."""
     return to in RESTORE_MOVES[current]

@@ -6,7 +6,7 @@ an entry whose id starts with a zero byte, so that an append changes only the la
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -61,16 +61,6 @@ class ListCutter:
         """The text of the last list, if there is anything left."""
         lines, self._lines = self._lines, []
         return _text(lines) if lines else None
-
-
-def write_lists(refs: Iterable[ChunkRef]) -> Iterator[bytes]:
-    """The text of the lists that hold ``refs``, in order."""
-    cutter = ListCutter()
-    for ref in refs:
-        if text := cutter.add(ref):
-            yield text
-    if text := cutter.finish():
-        yield text
 
 
 def read_list(data: bytes) -> Iterator[ChunkRef]:

@@ -25,7 +25,6 @@ _CHECK_EVERY = 100
 class Sweep:
     """What one sweep found and did. Bytes are stored ones."""
 
-    kept_chunks: int
     removed_chunks: int
     freed_bytes: int
 
@@ -44,7 +43,7 @@ def sweep(repository: Repository, lock: Lock, now: datetime) -> Sweep:
         lock.check_lease()
         store.delete(key)
         removed += 1
-    return Sweep(len(needed), removed, freed)
+    return Sweep(removed, freed)
 
 
 def _chunks_there(repository: Repository) -> Iterator[tuple[str, bytes]]:

@@ -31,10 +31,6 @@ class Entry:
     before: ClusterTime = _NOTHING
     """The entry before this one of the same transaction; the zero time for none."""
 
-    @property
-    def continues(self) -> bool:
-        return self.before != _NOTHING
-
 
 def time_of(raw: bytes) -> tuple[ClusterTime, int]:
     """When it was written, and in which term."""

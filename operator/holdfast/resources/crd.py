@@ -137,7 +137,6 @@ def backup_policies() -> Schema:
             ("To", "string", ".status.pointInTime.to", 1),
             ("Message", "string", '.status.conditions[?(@.type=="Ready")].message', 1),
             ("Health message", "string", ".status.health.message", 1),
-            ("Age", "date", ".metadata.creationTimestamp", 0),
         ],
     )
 
@@ -180,7 +179,6 @@ def backup_runs() -> Schema:
             ("Hold", "boolean", ".spec.hold", 1),
             ("Reason", "string", ".status.reason", 1),
             ("Message", "string", ".status.message", 1),
-            ("Age", "date", ".metadata.creationTimestamp", 0),
         ],
     )
 
@@ -211,7 +209,6 @@ def restore_runs() -> Schema:
             ("Duration", "string", ".status.duration", 0),
             ("Reason", "string", ".status.reason", 1),
             ("Message", "string", ".status.message", 1),
-            ("Age", "date", ".metadata.creationTimestamp", 0),
         ],
     )
 
@@ -269,15 +266,21 @@ def _crd(
                     "served": True,
                     "storage": True,
                     "subresources": {"status": {}},
-                    "additionalPrinterColumns": [
-                        {"name": name, "type": type_, "jsonPath": path, "priority": priority}
-                        for name, type_, path, priority in columns
-                    ],
+                    "additionalPrinterColumns": _columns(columns),
                     "schema": {"openAPIV3Schema": schema},
                 }
             ],
         },
     }
+
+
+def _columns(columns: list[tuple[str, str, str, int]]) -> list[Schema]:
+    """Age behind those that are always shown, as with Kubernetes' own kinds, and then those of ``-o wide``."""
+    always, wide = ([one for one in columns if one[3] == priority] for priority in (0, 1))
+    ordered = [*always, ("Age", "date", ".metadata.creationTimestamp", 0), *wide]
+    return [
+        {"name": name, "type": type_, "jsonPath": path, "priority": priority} for name, type_, path, priority in ordered
+    ]
 
 
 def documents() -> dict[str, str]:

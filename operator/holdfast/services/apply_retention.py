@@ -84,7 +84,9 @@ def report_retention(cluster: Cluster, namespace: str, name: str, retention: Run
     if retention.error:
         cluster.record(body, BACKUP_RUN, "Warning", "PruneFailed", _warning(retention))
     elif retention.removed:
-        note = f"{len(retention.removed)} older backups were removed, {retention.freed_size} freed."
+        count = len(retention.removed)
+        removed = "1 older backup was" if count == 1 else f"{count} older backups were"
+        note = f"{removed} removed, {retention.freed_size} freed."
         cluster.record(body, BACKUP_RUN, "Normal", "Pruned", note)
 
 

@@ -15,7 +15,7 @@ from holdfast.ports import RESTORE_RUN, Cluster, KubeObject, Reviewer, Viewer
 from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import Mode, RestoreRun
-from holdfast.services.permission import check_right
+from holdfast.services.rights import check_right
 from holdfast.specs.names import MANAGED, fit
 
 NAME_LIMIT = 63

@@ -5,7 +5,7 @@ from typing import Any
 from holdfast.errors import RunNotFound, Unavailable
 from holdfast.ports import BACKUP_RUN, Cluster, KubeObject, Reviewer, Viewer
 from holdfast.resources.run import HOLD_ANNOTATION, BackupRun
-from holdfast.services.permission import check_right
+from holdfast.services.rights import check_right
 
 TRIES = 5
 HELD, RELEASED = "BackupHeld", "BackupReleased"

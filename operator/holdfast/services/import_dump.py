@@ -15,7 +15,7 @@ from holdfast.domain.database_name import check_database_name
 from holdfast.dump.dump import Dumped, DumpReader, Prelude
 from holdfast.errors import DamagedDump, Interrupted, InvalidSpec
 from holdfast.ports import Advance, Clock, Progress
-from holdfast.repository.collection_writer import CollectionWriter, WrittenCollection
+from holdfast.repository.collection_writer import CollectionWriter
 from holdfast.repository.locks import Lock, LockKind, locked
 from holdfast.repository.manifest import (
     CollectionRecord,
@@ -27,6 +27,7 @@ from holdfast.repository.manifest import (
 from holdfast.repository.portability import notes_on
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.repository.segment_writer import IN_FLIGHT, SegmentWriter
+from holdfast.services.collection_records import filled
 from holdfast.version import VERSION
 
 _THREADS = 2
@@ -164,21 +165,7 @@ class _Import:
         segment = self._writers.pop(info.name, None)
         if segment:
             writer.take(segment.finish())
-        return _with(record, writer.finish())
-
-
-def _with(record: CollectionRecord, written: WrittenCollection) -> CollectionRecord:
-    return record.model_copy(
-        update={
-            "documents": written.documents,
-            "logical_bytes": written.logical_bytes,
-            "stored_bytes": written.stored_bytes,
-            "new_bytes": written.new_bytes,
-            "document_hash": f"{written.document_hash:064x}",
-            "chunks": written.chunks,
-            "chunk_lists": tuple(list_id.hex() for list_id in written.chunk_lists),
-        }
-    )
+        return filled(record, writer.finish())
 
 
 def _commit(

@@ -127,7 +127,11 @@ def _ping(cluster: Cluster, probe: SourceProbe, policy: BackupPolicy) -> Ping:
     where = f"key {reference.key} of Secret {namespace}/{reference.name}"
     try:
         values = secret_values(cluster, namespace, reference.name)
-        if values is None or not values.get(reference.key, "").strip():
+        if values is None:
+            raise SecretMissing(
+                f"There is no Secret {namespace}/{reference.name}.", hint=f"Create it, with key {reference.key}."
+            )
+        if not values.get(reference.key, "").strip():
             raise SecretMissing(f"There is no {where}.", hint="Add it, or name another in the policy.")
         uri = values[reference.key].strip()
         uri_database(uri, where)

@@ -22,7 +22,7 @@ from holdfast.ports import (
     Kind,
     KubeObject,
 )
-from holdfast.resources.conditions import condition, find_condition, set_condition
+from holdfast.resources.conditions import Condition, condition, find_condition, set_condition
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.check_needs import Needs
 from holdfast.services.keep_catalogue import Look, catalogue_event, keep_catalogue
@@ -168,22 +168,7 @@ def _write(
     generation = body["metadata"].get("generation", 0)
     old = policy_status(body)
     before = find_condition(old.conditions, READY)
-    ready = condition(READY, verdict.ready, verdict.reason, verdict.message, now=now, generation=generation)
-    conditions = set_condition(old.conditions, ready)
-    if sharing is not None:
-        shared = condition(
-            SHARED_FAILURE_DOMAIN, sharing.shared, sharing.reason, sharing.message, now=now, generation=generation
-        )
-        conditions = set_condition(conditions, shared)
-    if verdict.lasting:
-        stalled = condition(STALLED, True, verdict.reason, verdict.message, now=now, generation=generation)
-        conditions = set_condition(conditions, stalled)
-    else:
-        conditions = tuple(one for one in conditions if one.type != STALLED)
-    if retention is not None:
-        kept = (retention.compliant, retention.reason, retention.message)
-        compliant = condition(RETENTION_COMPLIANT, *kept, now=now, generation=generation)
-        conditions = set_condition(conditions, compliant)
+    conditions = _judged(old.conditions, verdict, sharing, retention, now, generation)
     suspended = policy is not None and policy.spec.schedule.suspend
     last_run, last_success = last_runs(cluster, body["metadata"]["namespace"], body["metadata"]["name"], old)
     drills = drill_history(cluster, policy) if policy else old.drills
@@ -209,7 +194,9 @@ def _write(
         }
     )
     written = write_status(cluster, BACKUP_POLICY, body, status.to_wire())
-    if written is not None and (before is None or (before.status, before.reason) != (ready.status, ready.reason)):
+    after = find_condition(conditions, READY)
+    same = before is not None and after is not None and (before.status, before.reason) == (after.status, after.reason)
+    if written is not None and not same:
         cluster.record(body, BACKUP_POLICY, "Normal" if verdict.ready else "Warning", verdict.reason, verdict.message)
     if written is not None and drill is not None and drill != old.last_drill:
         drill_event(cluster, body, drill)
@@ -217,3 +204,30 @@ def _write(
         missed_event(cluster, body, old.missed_schedules, missed)
         archive_events(cluster, body, old.conditions, conditions)
         catalogue_event(cluster, body, old.catalogue, status.catalogue)
+
+
+def _judged(
+    conditions: tuple[Condition, ...],
+    verdict: _Verdict,
+    sharing: Sharing | None,
+    retention: Compliance | None,
+    now: datetime,
+    generation: int,
+) -> tuple[Condition, ...]:
+    """What was just judged, set among the conditions."""
+
+    def told(type_: str, holds: bool | None, reason: str, message: str) -> Condition:
+        return condition(type_, holds, reason, message, now=now, generation=generation)
+
+    judged = [told(READY, verdict.ready, verdict.reason, verdict.message)]
+    if sharing is not None:
+        judged.append(told(SHARED_FAILURE_DOMAIN, sharing.shared, sharing.reason, sharing.message))
+    if verdict.lasting:
+        judged.append(told(STALLED, True, verdict.reason, verdict.message))
+    else:
+        conditions = tuple(one for one in conditions if one.type != STALLED)
+    if retention is not None:
+        judged.append(told(RETENTION_COMPLIANT, retention.compliant, retention.reason, retention.message))
+    for one in judged:
+        conditions = set_condition(conditions, one)
+    return conditions

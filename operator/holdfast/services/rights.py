@@ -1,8 +1,9 @@
-"""What somebody must be allowed for what the API does, in the words of RBAC."""
+"""What somebody must be allowed before we do it for them, in the words of RBAC, and who says whether they are."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from holdfast.errors import NotAuthorized
 from holdfast.ports import BACKUP_POLICY, Kind, Reviewer, Viewer
 
 DOWNLOADS = Kind("holdfast.dev/v1alpha1", "BackupRun", "backupruns/download")
@@ -23,6 +24,15 @@ SEND_TEST_MAIL = Right("create", TEST_MAILS)
 
 ROLES = {DOWNLOADS: "the chart's cluster role …:download", TEST_MAILS: "the cluster role edit"}
 """Which role holds a right, for messages."""
+
+
+def check_right(reviewer: Reviewer, viewer: Viewer, verb: str, kind: Kind, namespace: str, *, role: str) -> None:
+    """NotAuthorized if they may not; ``role``: the end of the name of the chart's cluster role that lets them."""
+    if not reviewer.allows(viewer, verb, kind, namespace):
+        raise NotAuthorized(
+            f"{viewer.name} may not {verb} {kind.plural} in the namespace {namespace}.",
+            hint=f"Bind a role that lets you, such as the chart's cluster role …:{role}, in that namespace.",
+        )
 
 
 class DownloadsForAll:

@@ -1,54 +1,29 @@
 """The worker's chain in the pod of a Job that removes the backup of a BackupRun that was deleted."""
 
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
-from threading import Event
-from typing import TypeVar
 
 from holdfast.domain.human import human_bytes
 from holdfast.domain.schedule import parse_zone
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import BackupNotFound, InvalidSpec
-from holdfast.ports import BACKUP_RUN, Clock, Cluster, KubeObject
-from holdfast.repository.repository import Repository
+from holdfast.ports import BACKUP_RUN, KubeObject
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import CONFIRM_DELETE_ANNOTATION
 from holdfast.services.apply_retention import what_runs_know
 from holdfast.services.delete_backup import Deletion, delete_backup
-from holdfast.services.find_policy import find_policy
 from holdfast.services.policy_runs import backup_id_of
-from holdfast.services.run_worker import WorkerTask
-from holdfast.services.worker_report import WorkerResult, patiently, said_at_last
-from holdfast.services.write_status import parse_policy, parse_run
+from holdfast.services.policy_worker import PolicyWorker
+from holdfast.services.worker_report import WorkerResult
+from holdfast.services.write_status import parse_run
 from holdfast.specs.deletion import deletes
-
-_T = TypeVar("_T")
 
 DELETED, KEPT = "BackupDeleted", "BackupKept"
 PATIENCE = timedelta(minutes=4)
 """How long one pod waits to be alone in the repository. Another one comes after it."""
 
 
-class DeleteWorker:
+class DeleteWorker(PolicyWorker):
     """One pod's work. Its run is about to go: the operator takes its last words."""
-
-    def __init__(
-        self,
-        task: WorkerTask,
-        cluster: Cluster,
-        open_repository: Callable[[BackupPolicy], AbstractContextManager[Repository]],
-        clock: Clock,
-        stop: Event,
-        wait: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._task, self._cluster, self._open = task, cluster, open_repository
-        self._clock, self._stop, self._wait = clock, stop, wait
-
-    def work(self) -> WorkerResult:
-        """Remove the backup, or say why it stays, and return how the process ends. Never raises."""
-        return said_at_last(self._delete)
 
     def _run(self) -> KubeObject:
         """Nothing is removed but for a run that somebody is deleting at this very moment."""
@@ -57,9 +32,7 @@ class DeleteWorker:
             raise InvalidSpec(f"BackupRun {self._task.namespace}/{self._task.run} is not being deleted.")
         return body
 
-    def _delete(self) -> WorkerResult:
-        where = (self._task.namespace, self._task.policy)
-        policy = parse_policy(self._patiently(lambda: find_policy(self._cluster, *where)))
+    def _chain(self, policy: BackupPolicy) -> WorkerResult:
         run = parse_run(self._patiently(self._run))
         backup_id = backup_id_of(run)
         if run.spec.policy_ref.name != policy.metadata.name or not deletes(run, policy):
@@ -84,9 +57,6 @@ class DeleteWorker:
                 patience=PATIENCE,
             )
         return _result(deletion, backup_id)
-
-    def _patiently(self, call: Callable[[], _T]) -> _T:
-        return patiently(call, self._clock, self._wait)
 
 
 def _result(deletion: Deletion, backup_id: str) -> WorkerResult:

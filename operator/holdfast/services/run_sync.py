@@ -1,46 +1,19 @@
 """The worker's chain in the pod of a Job that brings the catalogue back."""
 
-import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from threading import Event
-
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import BackupNotFound
-from holdfast.ports import Clock, Cluster
-from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
-from holdfast.services.find_policy import find_policy
 from holdfast.services.import_runs import import_runs
-from holdfast.services.run_worker import WorkerTask
-from holdfast.services.worker_report import WorkerResult, patiently, said_at_last
-from holdfast.services.write_status import parse_policy
+from holdfast.services.policy_worker import PolicyWorker
+from holdfast.services.worker_report import WorkerResult
 
 SYNCED, EMPTY = "Synced", "NoRepository"
 
 
-class SyncWorker:
+class SyncWorker(PolicyWorker):
     """One pod's work. It has no run: the operator takes its last words."""
 
-    def __init__(
-        self,
-        task: WorkerTask,
-        cluster: Cluster,
-        open_repository: Callable[[BackupPolicy], AbstractContextManager[Repository]],
-        clock: Clock,
-        stop: Event,
-        wait: Callable[[float], object] = time.sleep,
-    ) -> None:
-        self._task, self._cluster, self._open = task, cluster, open_repository
-        self._clock, self._stop, self._wait = clock, stop, wait
-
-    def work(self) -> WorkerResult:
-        """Sync once, and return how the process ends. Never raises."""
-        return said_at_last(self._sync)
-
-    def _sync(self) -> WorkerResult:
-        where = (self._task.namespace, self._task.policy)
-        policy = parse_policy(patiently(lambda: find_policy(self._cluster, *where), self._clock, self._wait))
+    def _chain(self, policy: BackupPolicy) -> WorkerResult:
         with self._open(policy) as repository:
             try:
                 repository.open()

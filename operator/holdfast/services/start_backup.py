@@ -5,7 +5,7 @@ from datetime import datetime
 from holdfast.ports import BACKUP_RUN, Cluster, Reviewer, Viewer
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import RunReason
-from holdfast.services.permission import check_right
+from holdfast.services.rights import check_right
 from holdfast.specs.names import MANAGED, fit
 
 NAME_LIMIT = 63

@@ -6,17 +6,24 @@ Progress is none.
 
 from typing import Literal, NamedTuple
 
-from holdfast.domain.human import human_bytes
-from holdfast.domain.phases import Phase
+from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.resources.queue import WAITS_ON_PURPOSE
 from holdfast.resources.restore_run import RestoreRunStatus
 from holdfast.resources.run import BackupRunStatus
+from holdfast.specs.run_status import whole
 
 _BAD = frozenset({"Failed", "Cancelled", "PartiallyFailed"})
 _PLAIN = {
     Phase.PENDING: "The run waits for its pod.",
     Phase.RUNNING: "A worker is at it.",
     Phase.VERIFYING: "All is read; it is looked at whether the backup is whole.",
+}
+_PLAIN_RESTORE = {
+    RestorePhase.PENDING: "The restore waits for its pod.",
+    RestorePhase.PLANNING: "It is looked at what the backup holds, and what is in the target.",
+    RestorePhase.RESTORING: "Collections are being restored.",
+    RestorePhase.VERIFYING: "All is restored; it is compared with the backup.",
+    RestorePhase.SUCCEEDED: "What was wanted is done.",
 }
 
 
@@ -32,7 +39,7 @@ def backup_events(before: BackupRunStatus, after: BackupRunStatus) -> list[RunEv
     """What there is to tell of a BackupRun whose status was just changed."""
     events = []
     if (step := _step(before, after)) is not None:
-        plain = _PLAIN.get(after.phase or Phase.PENDING) or _of_backup(after)
+        plain = _PLAIN.get(after.phase or Phase.PENDING) or whole(after)
         events.append(step if step.note else step._replace(note=plain))
     if before.prune_time is None and after.prune_time is not None:
         events.append(
@@ -46,7 +53,9 @@ def backup_events(before: BackupRunStatus, after: BackupRunStatus) -> list[RunEv
 def restore_events(before: RestoreRunStatus, after: RestoreRunStatus) -> list[RunEvent]:
     """The same of a RestoreRun."""
     step = _step(before, after)
-    return [step if step.note else step._replace(note=f"The restore is {after.phase}.")] if step else []
+    if step is None:
+        return []
+    return [step if step.note else step._replace(note=_PLAIN_RESTORE[after.phase or RestorePhase.PENDING])]
 
 
 def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | RestoreRunStatus) -> RunEvent | None:
@@ -63,8 +72,3 @@ def _step(before: BackupRunStatus | RestoreRunStatus, after: BackupRunStatus | R
         return RunEvent("Normal", phase, message)
     # It is where it was, and something is in its way.
     return RunEvent("Normal" if reason in WAITS_ON_PURPOSE else "Warning", reason, message or f"The run is {phase}.")
-
-
-def _of_backup(status: BackupRunStatus) -> str:
-    size = "" if status.stored_bytes is None else f", {human_bytes(status.stored_bytes)} as stored"
-    return f"Backup {status.backup_id} is whole and verified: {status.documents or 0} documents{size}."

@@ -60,6 +60,7 @@ def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: in
     if end.worker:
         status = with_facts(status, end.worker.status)
     began = status.start_time or now
+    told = end.message or (whole(status) if end.phase is Phase.SUCCEEDED else "")
     return status.model_copy(
         update={
             "observed_generation": generation,
@@ -70,9 +71,15 @@ def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: in
             "completion_time": now,
             "duration": human_duration(now - began),
             "progress": "100%" if end.phase is Phase.SUCCEEDED else status.progress,
-            "conditions": _of_phase(status.conditions, end.phase, end.reason, end.message, now, generation),
+            "conditions": _of_phase(status.conditions, end.phase, end.reason, told, now, generation),
         }
     )
+
+
+def whole(status: BackupRunStatus) -> str:
+    """What there is to say of a good backup."""
+    size = "" if status.stored_bytes is None else f", {human_bytes(status.stored_bytes)} as stored"
+    return f"Backup {status.backup_id} is whole and verified: {status.documents or 0} documents{size}."
 
 
 def with_facts(status: BackupRunStatus, facts: Mapping[str, Any]) -> BackupRunStatus:

@@ -1,22 +1,15 @@
 """Whether a source can be read is asked of real servers, and of nobody at all."""
 
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
-from holdfast.errors import AuthenticationFailed, HoldfastError, SourceUnavailable
+from holdfast.errors import HoldfastError, SourceUnavailable
 from holdfast.mongo.probe import MongoProbe
+from tests.integration.engine.conftest import UriToFail
 from tests.support.fake_probe import FakeProbe
 from tests.support.mongod import Mongod
 from tests.support.probe_contract import ORIGIN, ProbeContract
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An address that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 class TestMongoProbe(ProbeContract):
@@ -29,13 +22,8 @@ class TestMongoProbe(ProbeContract):
         return mongod.uri
 
     @pytest.fixture
-    def refused(self, mongod: Mongod, silent: str) -> Callable[[type[HoldfastError]], str]:
-        def uri(error: type[HoldfastError]) -> str:
-            if error is AuthenticationFailed:
-                return mongod.uri_for("nobody", self.SECRET)
-            return f"mongodb://me:{self.SECRET}@{silent}/"
-
-        return uri
+    def refused(self, uri_to_fail: UriToFail) -> Callable[[type[HoldfastError]], str]:
+        return lambda error: uri_to_fail(error, self.SECRET)
 
 
 class TestFakeProbe(ProbeContract):

@@ -1,6 +1,5 @@
 """Who has signed up is asked of real servers: by a change stream, and by ids where there is none."""
 
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +9,10 @@ import pytest
 from bson import DatetimeMS, ObjectId, json_util
 from pymongo.database import Database
 
-from holdfast.errors import AuthenticationFailed, HoldfastError, InvalidSpec, NotAuthorized
+from holdfast.errors import HoldfastError, InvalidSpec, NotAuthorized
 from holdfast.mongo.signups import TEXT_LIMIT, MongoSignups
 from holdfast.ports import Person, PersonFields, UserCollection
+from tests.integration.engine.conftest import UriToFail
 from tests.support.fake_signups import FakeSignups
 from tests.support.mongod import Mongod
 from tests.support.signups_contract import FIELDS, JOINED, ORIGIN, SignupsContract
@@ -22,13 +22,6 @@ Users = Database[dict[str, Any]]
 
 def place(uri: str, database: str, collection: str = "users") -> UserCollection:
     return UserCollection(uri, ORIGIN, "secondaryPreferred", database, collection)
-
-
-@pytest.fixture
-def silent() -> Iterator[str]:
-    """An address that takes connections and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"127.0.0.1:{server.getsockname()[1]}"
 
 
 class TestMongoSignups(SignupsContract):
@@ -52,13 +45,8 @@ class TestMongoSignups(SignupsContract):
         return leave
 
     @pytest.fixture
-    def refused(self, mongod: Mongod, silent: str) -> Callable[[type[HoldfastError]], str]:
-        def uri(error: type[HoldfastError]) -> str:
-            if error is AuthenticationFailed:
-                return mongod.uri_for("nobody", self.SECRET)
-            return f"mongodb://me:{self.SECRET}@{silent}/"
-
-        return uri
+    def refused(self, uri_to_fail: UriToFail) -> Callable[[type[HoldfastError]], str]:
+        return lambda error: uri_to_fail(error, self.SECRET)
 
 
 class TestFakeSignups(SignupsContract):

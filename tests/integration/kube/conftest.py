@@ -28,17 +28,20 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    plane = ControlPlane(tmp_path_factory.mktemp("control-plane"))
-    try:
-        plane.start()
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
         plane.kubectl("apply", "-f", str(ROOT / "crds"))
         plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", "-f", str(ROOT / "crds"))
         # The operator has the rights that the chart gives it, and no other.
         plane.kubectl("apply", "-f", "-", stdin=plane.render(ROOT / "charts" / "holdfast", "templates/rbac.yaml"))
         plane.kubectl("create", "clusterrolebinding", "test", "--clusterrole=default:holdfast", f"--user={OPERATOR}")
         yield plane
-    finally:
-        plane.stop()
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Iterator[ControlPlane]:
+    """One with nothing in it, for this test alone."""
+    with ControlPlane(tmp_path) as plane:
+        yield plane
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.control_plane import ControlPlane
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
-from tests.support.pod_runner import PodRunner, RunningPod
+from tests.support.pod_runner import Node, PodRunner, RunningPod
 from tests.support.timetrack import generate
 
 LATEST = {"policyRef": {"name": "shop"}, "latest": True}
@@ -48,6 +48,10 @@ class Shop:
 
     def start_pod(self, name: str) -> RunningPod:
         return self._runner.start(self.here.name, name)
+
+    def node(self) -> Node:
+        """One that starts all pods while it is open."""
+        return Node(self._runner, self.here.name)
 
     def back_up(self, name: str = "by-hand") -> str:
         """Take a backup; its id."""

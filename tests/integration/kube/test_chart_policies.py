@@ -1,8 +1,6 @@
 """Policies from the values of the chart, by Helm, in a cluster that has never heard of Holdfast."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,16 +16,6 @@ POLICIES = [
         "spec": {"source": {"uriSecretRef": {"name": "shop"}}, "schedule": {"cron": "0 2 * * *"}},
     }
 ]
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Iterator[ControlPlane]:
-    plane = ControlPlane(tmp_path)
-    try:
-        plane.start()
-        yield plane
-    finally:
-        plane.stop()
 
 
 def test_they_come_with_an_upgrade_and_outlive_the_release(bare: ControlPlane) -> None:

@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ from tests.support.control_plane import ControlPlane
 from tests.support.kubelet import LogServer
 from tests.support.mongod import Mongod
 from tests.support.runbook import DOCS, commands_of
-
-FINISHED = ("Succeeded", "Failed")
 
 
 @dataclass
@@ -68,30 +65,6 @@ class User:
 
     def ask(self, *words: str) -> Done:
         return self.kubectl("holdfast", words[0], "-n", self.namespace, *words[1:])
-
-
-class Workers:
-    """Does in the background what a node would: starts each pod of the namespace, and sees it to its end."""
-
-    def __init__(self, shop: Shop) -> None:
-        self._shop, self._stop, self._seen = shop, threading.Event(), set[str]()
-        self._thread = threading.Thread(target=self._work)
-
-    def __enter__(self) -> "Workers":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stop.wait(0.2):
-            for pod in json.loads(self._shop.here.kubectl("get", "pods", "-o", "json"))["items"]:
-                name, job = pod["metadata"]["name"], pod["metadata"]["labels"]["batch.kubernetes.io/job-name"]
-                if name not in self._seen and pod["status"].get("phase") not in FINISHED:
-                    self._seen.add(name)
-                    self._shop.start(job).end()
 
 
 @pytest.fixture
@@ -190,7 +163,7 @@ def test_a_wrong_command_is_refused_in_words(user: User, here: Namespace, words:
 
 
 def test_a_backup_that_is_waited_for_tells_its_end(shop: Shop, user: User) -> None:
-    with Workers(shop):
+    with shop.node():
         done = user.holdfast("backup", "shop", "--wait")
     assert re.fullmatch(r"backuprun\.holdfast\.dev/shop-\w+ Succeeded\n", done.out)
     assert "Succeeded" in done.said
@@ -204,7 +177,7 @@ def test_a_backup_that_is_waited_for_tells_its_end(shop: Shop, user: User) -> No
 def test_a_backup_that_fails_ends_the_wait_with_its_code(shop: Shop, user: User) -> None:
     shop.here.kubectl("create", "secret", "generic", "wrong", "--from-literal=MONGODB_URI=mongodb://127.0.0.1:1/x")
     shop.here.apply(policy(source={"uriSecretRef": {"name": "wrong"}, "database": "x"}, job={"backoffLimit": 0}))
-    with Workers(shop):
+    with shop.node():
         done = user.ask("backup", "shop", "--wait")
     assert done.code == 1
     assert "Failed" in done.out
@@ -270,7 +243,7 @@ def test_logs_that_are_gone_leave_what_the_status_says(shop: Shop, user: User) -
 
 def test_a_plan_tells_each_collection_and_a_conflict(shop: Shop, user: User) -> None:
     shop.back_up()
-    with Workers(shop):
+    with shop.node():
         planned = user.holdfast("restore", "shop", "--existing", "drop", "--confirm", shop.database.name)
         refused = user.ask("restore", "shop", "--plan")
     assert re.search(r"^timeEntries +timeEntries +Replace +200 ", planned.out, re.MULTILINE)
@@ -297,7 +270,7 @@ def test_a_restore_is_done_and_proven(shop: Shop, user: User) -> None:
     backup_id = shop.back_up()
     shop.damage()
     words = ("restore", "--run", "by-hand", "--apply", "--existing", "drop", "--confirm", shop.database.name)
-    with Workers(shop):
+    with shop.node():
         done = user.holdfast(*words, "-o", "json")
     status = done.document["status"]
     assert (status["phase"], status["backupId"], status["verification"]["result"]) == ("Succeeded", backup_id, "Equal")
@@ -312,7 +285,7 @@ def test_a_drill_is_made_now(shop: Shop, user: User, mongod: Mongod) -> None:
     shop.here.apply(policy(job={"backoffLimit": 1}, verification=drill(SCRATCH)))
     shop.here.wait(lambda: shop.here.get("cronjob", "shop-drill"), "there is a CronJob of drills")
     shop.back_up()
-    with Workers(shop):
+    with shop.node():
         done = user.holdfast("drill", "shop", "--wait")
     assert re.match(r"job\.batch/shop-drill-\w+ Passed: ", done.out)
     owner = json.loads(shop.here.kubectl("get", "jobs", "-l", "holdfast.dev/drill", "-o", "json"))["items"][0]
@@ -373,7 +346,7 @@ def test_each_command_of_the_pages_is_taken(
     try:
         for pod in json.loads(shop.here.kubectl("get", "pods", "-o", "json"))["items"]:
             server.take(shop.here.name, pod["metadata"]["name"])
-        with Workers(shop):
+        with shop.node():
             for _, command, *words in commands:
                 user.holdfast(command, *(names.get(word, word) for word in words))
     finally:

@@ -5,11 +5,9 @@ import subprocess
 import sys
 import time
 from base64 import b64decode
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pymongo.database import Database
 
 from tests.integration.kube.conftest import ROOT, Namespace
@@ -32,16 +30,6 @@ PASSING = (
     "lease/apiserver",
 )
 """What comes and goes without anybody's doing."""
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> Iterator[ControlPlane]:
-    plane = ControlPlane(tmp_path)
-    try:
-        plane.start()
-        yield plane
-    finally:
-        plane.stop()
 
 
 def everything(plane: ControlPlane) -> set[str]:

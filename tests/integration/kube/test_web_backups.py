@@ -12,7 +12,6 @@ import pytest
 
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import Shop
-from tests.integration.kube.test_plugin import Workers
 from tests.integration.kube.test_resources import policy
 from tests.integration.kube.test_web import BACKUP, LINES, audited_in, is_problem, run_line, seen
 from tests.support.control_plane import ControlPlane
@@ -122,7 +121,7 @@ def test_each_line_of_the_docs_that_waits_works(
     shop: Shop, web: WebProcess, backer: str, line: str, tmp_path: Path
 ) -> None:
     seen(shop.here, web, backer, f"/api/policies?namespace={shop.here.name}", 1)
-    with Workers(shop):
+    with shop.node():
         done = run_line(line, web, backer, shop.here, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert json.loads(done.stdout)["run"]["status"]["phase"] == "Succeeded"

@@ -1,5 +1,6 @@
 """``kubectl holdfast restore``: a RestoreRun, planned or done."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,16 @@ from holdfast.cli.plugin.options import (
 )
 from holdfast.cli.plugin.printing import print_object, reference
 from holdfast.cli.plugin.waiting import exit_code, wait_for_end
-from holdfast.cli.restore import renamed
+from holdfast.cli.restore_options import (
+    BeforeDrop,
+    Confirm,
+    Exclude,
+    ExistingOption,
+    Include,
+    Rename,
+    StrategyOption,
+    renamed,
+)
 from holdfast.domain.human import human_bytes
 from holdfast.domain.restoring import Existing, Strategy
 from holdfast.errors import InvalidInput, InvalidSpec
@@ -46,10 +56,7 @@ def restore(
             "--point-in-time", metavar="TIME", help="As all was at the end of this second, 2026-11-23T01:59:59Z."
         ),
     ] = None,
-    drop: Annotated[
-        str | None,
-        typer.Option("--before-drop", metavar="NAME", help="As all was just before this collection was last dropped."),
-    ] = None,
+    drop: BeforeDrop = None,
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="Instead of POLICY: the BackupRun that took the backup.")
     ] = None,
@@ -60,27 +67,12 @@ def restore(
         str | None,
         typer.Option("--uri-secret", metavar="NAME", help="Secret with the MONGODB_URI of another server."),
     ] = None,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help="Only these collections; may be repeated.")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help="Leave these out; may be repeated.")
-    ] = None,
-    rename: Annotated[
-        list[str] | None,
-        typer.Option("--rename", metavar="OLD=NEW", help="Give a collection another name; may be repeated."),
-    ] = None,
-    existing: Annotated[
-        Existing,
-        typer.Option("--existing", case_sensitive=False, help="What becomes of collections that are there already."),
-    ] = Existing.FAIL,
-    strategy: Annotated[
-        Strategy, typer.Option("--strategy", case_sensitive=False, help="How what is there is replaced.")
-    ] = Strategy.AUTO,
-    confirm: Annotated[
-        str | None,
-        typer.Option("--confirm", metavar="DB", help="The target's name once more: without it, nothing is dropped."),
-    ] = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    rename: Rename = None,
+    existing: ExistingOption = Existing.FAIL,
+    strategy: StrategyOption = Strategy.AUTO,
+    confirm: Confirm = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Whether to wait for the end.")] = True,
     timeout: Timeout = 0,
     namespace: Namespace = None,
@@ -89,14 +81,7 @@ def restore(
     kubeconfig: Kubeconfig = None,
 ) -> None:
     """Plan a restore, or do it, by a RestoreRun. It runs in the cluster, whether it is waited for or not."""
-    given = [backup if backup != LATEST else None, point_in_time, drop]
-    several = sum(one is not None for one in given) > (0 if run else 1)
-    if (policy is None) == (run is None) or several:
-        raise InvalidSpec(
-            "One backup is wanted, or one moment.",
-            hint="Give POLICY, alone or with one of --backup ID, --point-in-time TIME and --before-drop NAME; or --run "
-            "RUN, and none of them.",
-        )
+    _need_one(policy, run, [backup if backup != LATEST else None, point_in_time, drop])
     me = person(kubeconfig, context)
     place = namespace or me.namespace
     if run:
@@ -125,15 +110,20 @@ def restore(
         print_object(RESTORE_RUN, made, output, f"{named} created")
         return
     ended = wait_for_end(me, RESTORE_RUN, made, timeout)
-    plan = ended["status"].get("plan") or {}
-    if not apply and output in (Form.TABLE, Form.WIDE):
-        _show(plan)
-    print_object(RESTORE_RUN, ended, output, f"{named} {ended['status']['phase']}")
-    for warning in plan.get("warnings", ()):
-        print_warning(warning)
-    for conflict in plan.get("conflicts", ()):
-        print_warning(f"It would fail: {conflict}")
-    raise typer.Exit(exit_code(ended) or (InvalidInput.exit_code if plan.get("conflicts") else 0))
+    _show(ended, output, named, planned=not apply)
+    refused = InvalidInput.exit_code if (ended["status"].get("plan") or {}).get("conflicts") else 0
+    raise typer.Exit(exit_code(ended) or refused)
+
+
+def _need_one(policy: str | None, run: str | None, given: Sequence[str | None]) -> None:
+    """``given``: what may be said beside a policy, of which there is one at most; beside a run there is none."""
+    several = sum(one is not None for one in given) > (0 if run else 1)
+    if (policy is None) == (run is None) or several:
+        raise InvalidSpec(
+            "One backup is wanted, or one moment.",
+            hint="Give POLICY, alone or with one of --backup ID, --point-in-time TIME and --before-drop NAME; or --run "
+            "RUN, and none of them.",
+        )
 
 
 def _chosen(backup: str, point_in_time: str | None, drop: str | None) -> dict[str, Any]:
@@ -144,7 +134,18 @@ def _chosen(backup: str, point_in_time: str | None, drop: str | None) -> dict[st
     return {"latest": True} if backup == LATEST else {"backupId": backup}
 
 
-def _show(plan: KubeObject) -> None:
+def _show(ended: KubeObject, output: Form, named: str, *, planned: bool) -> None:
+    plan = ended["status"].get("plan") or {}
+    if planned and output in (Form.TABLE, Form.WIDE):
+        _show_collections(plan)
+    print_object(RESTORE_RUN, ended, output, f"{named} {ended['status']['phase']}")
+    for warning in plan.get("warnings", ()):
+        print_warning(warning)
+    for conflict in plan.get("conflicts", ()):
+        print_warning(f"It would fail: {conflict}")
+
+
+def _show_collections(plan: KubeObject) -> None:
     rows = [
         (
             one["name"], one.get("target", one["name"]), one["action"], _number(one.get("documents")),

@@ -11,7 +11,7 @@ from holdfast.domain.restoring import Existing, Strategy
 from holdfast.errors import HoldfastError, InvalidSpec, RunNotFound
 from holdfast.ports import RESTORE_RUN
 from holdfast.services.ask_restore import RestoreWish, ask_plan, ask_restore, can_be_done, restore_name
-from holdfast.services.permission import check_right
+from holdfast.services.rights import check_right
 from holdfast.web.dashboard.actions import audited
 from holdfast.web.dashboard.desk import Desk, Name, Namespace, go_to
 from holdfast.web.dashboard.door import Change, SignedIn, Visitor
