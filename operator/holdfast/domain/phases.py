@@ -50,6 +50,14 @@ class CollectionPhase(StrEnum):
 TERMINAL = frozenset({Phase.SUCCEEDED, Phase.PARTIALLY_FAILED, Phase.FAILED, Phase.CANCELLED})
 RESTORE_TERMINAL = frozenset({RestorePhase.SUCCEEDED, RestorePhase.FAILED, RestorePhase.CANCELLED})
 
+MOVES: dict[Phase, frozenset[Phase]] = {
+    # From here a run that is imported ends at once: its backup was taken before.
+    Phase.PENDING: frozenset({Phase.RUNNING, *TERMINAL}),
+    # A retried pod starts again from Running. Who was away while it was verified learns of its end alone.
+    Phase.RUNNING: frozenset({Phase.VERIFYING, *TERMINAL}),
+    Phase.VERIFYING: frozenset({Phase.RUNNING, *TERMINAL}),
+} | dict.fromkeys(TERMINAL, frozenset())
+
 _RESTORE_ENDS_BADLY = frozenset({RestorePhase.FAILED, RestorePhase.CANCELLED})
 
 RESTORE_MOVES: dict[RestorePhase, frozenset[RestorePhase]] = {
@@ -65,6 +73,11 @@ RESTORE_MOVES: dict[RestorePhase, frozenset[RestorePhase]] = {
 } | dict.fromkeys(RESTORE_TERMINAL, frozenset())
 
 
+def may_move(current: Phase, to: Phase) -> bool:
+    """Whether a run in ``current`` may be reported as ``to``."""
+    return to in MOVES[current]
+
+
 def may_restore_move(current: RestorePhase, to: RestorePhase) -> bool:
-    """Whether a restore in ``current`` may be reported as ``to``."""
+    """The same of a restore."""
     return to in RESTORE_MOVES[current]

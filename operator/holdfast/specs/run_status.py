@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from holdfast.domain.human import human_bytes, human_duration
-from holdfast.domain.phases import CollectionPhase, Phase
+from holdfast.domain.phases import CollectionPhase, Phase, may_move
 from holdfast.domain.run_end import RunEnd
 from holdfast.resources.conditions import MESSAGE_LIMIT, Condition, condition, find_condition, set_condition
 from holdfast.resources.run import COLLECTIONS_LIMIT, WARNINGS_LIMIT, BackupRunStatus, CollectionStatus
@@ -24,7 +24,13 @@ _COLLECTION_ORDER = {CollectionPhase.FAILED: 0, CollectionPhase.MISSING: 1, Coll
 def moved(
     status: BackupRunStatus, phase: Phase, *, reason: str, message: str, now: datetime, generation: int
 ) -> BackupRunStatus:
-    """``status`` in another phase that is not an end."""
+    """``status`` in another phase that is not an end; where the phases forbid the move, in the phase that it is in.
+
+    What has ended stays as it is."""
+    if status.terminal:
+        return status
+    if status.phase is not None and status.phase is not phase and not may_move(status.phase, phase):
+        phase = status.phase
     return status.model_copy(
         update={
             "observed_generation": generation,
@@ -53,7 +59,9 @@ def joined(status: BackupRunStatus, *, now: datetime, generation: int) -> Backup
 
 
 def ended(status: BackupRunStatus, end: RunEnd, *, now: datetime, generation: int) -> BackupRunStatus:
-    """The run is over. What the worker said about its backup is taken over."""
+    """The run is over. What the worker said about its backup is taken over. There is one end, the first."""
+    if status.terminal:
+        return status
     # While it worked, they told how far it was: of an end, that is not the truth any more.
     failed = tuple(one for one in status.collections if one.phase is CollectionPhase.FAILED)
     status = status.model_copy(update={"collections": failed, "collections_omitted": None})
