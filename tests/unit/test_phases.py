@@ -34,7 +34,8 @@ def test_reports_in_any_order_make_no_other_moves(phases: list[Phase]) -> None:
     status = BackupRunStatus(phase=Phase.PENDING)
     for phase in phases:
         before, status = status, report(status, phase)
-        assert before.phase and status.phase
+        assert before.phase is not None
+        assert status.phase is not None
         assert status.phase is before.phase or may_move(before.phase, status.phase)
 
 
