@@ -5,7 +5,7 @@ import platform
 import sys
 from os import cpu_count
 
-from bench import engine, oplog, table
+from bench import engine, table
 from bench.measure import BenchError
 
 
@@ -14,7 +14,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="how often each pair is measured")
     options = parser.parse_args()
     try:
-        rows = [*engine.rows(options.rounds), *oplog.rows(options.rounds)]
+        rows = engine.rows(options.rounds)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -1,6 +1,11 @@
-"""Recovery to any second: how fast an oplog is archived and replayed, and what an archiver costs while it waits."""
+"""Recovery to any second: how fast an oplog is archived and replayed, and what an archiver costs while it waits.
 
+`python -m bench.oplog [--rounds N]`: measure, print the table, and write it into README.md.
+"""
+
+import argparse
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -14,7 +19,7 @@ from pymongo import UpdateOne
 from pymongo.collection import Collection
 
 from bench.measure import BenchError, Cost, measured
-from bench.table import Row
+from bench.table import Row, write
 from tests.support.mongod import Mongod
 
 MIB = 2**20
@@ -23,6 +28,25 @@ OPERATIONS = 500_000
 _BATCH = 500
 STEADY_PER_SECOND, STEADY_SECONDS, SETTLING_SECONDS = 1_000, 90, 15
 HOLDFAST = Path(sys.executable).with_name("holdfast")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.oplog", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="how often an oplog is filled, archived and replayed")
+    options = parser.parse_args()
+    before = os.getloadavg()[0]
+    try:
+        table = rows(options.rounds)
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    heading = (
+        f"{os.cpu_count()} processors, Python {platform.python_version()}, MongoDB on the same machine; "
+        f"{options.rounds} rounds of {OPERATIONS:,} operations each; load {before:.1f} before."
+    )
+    write(table, heading, "bench-oplog")
+    print("\n".join(map(str, table)))
+    return 0
 
 
 class Site:
@@ -125,3 +149,7 @@ def _processor(pid: int) -> float:
 def _anonymous(pid: int) -> int:
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -93,6 +93,7 @@ class Engine:
         backup_id: str | None = None,
         meddle: Callable[[str], object] | None = None,
         max_bytes_per_second: int | None = None,
+        archived: bool = False,
     ) -> BackupOutcome:
         real = self.source(database)
         self.used = Meddler(real, meddle) if meddle else real
@@ -106,6 +107,7 @@ class Engine:
             consistency=consistency,
             started=started,
             max_bytes_per_second=max_bytes_per_second,
+            archived=archived,
         )
         try:
             return back_up(request, source, self.repository, self.recorder, now, self.stop)

@@ -38,6 +38,9 @@ class FakeOplog:
     def head(self) -> tuple[ClusterTime, int]:
         return time_of(self.entries[-1])
 
+    def written(self) -> ClusterTime:
+        return self.head()[0]
+
     def follow(self, after: ClusterTime, term: int) -> Iterator[Sequence[bytes]]:
         if (after, term) not in map(time_of, self.entries):
             raise OplogGap(f"The oplog no longer holds the entry of {after}.")

@@ -31,6 +31,7 @@ from holdfast.ports import (
     Kind,
     KubeObject,
     Member,
+    Oplog,
     ServerInfo,
     Source,
 )
@@ -79,6 +80,9 @@ class FakeSource:
     def can_snapshot(self, collection: CollectionInfo) -> bool:
         del collection
         return True
+
+    def oplog(self) -> Oplog:
+        raise AssertionError("all of it is in a snapshot")
 
     def snapshot_window(self) -> int | None:
         return None

@@ -21,10 +21,11 @@ class _Output(BaseModel):
 class Consistency(_Output):
     """What the backup may claim about the moment it shows."""
 
-    level: Literal["Snapshot", "None"]
-    """`Snapshot`: all collections show one moment, the cluster time. `None`: each was read at a time of its own."""
+    level: Literal["Snapshot", "PointInTime", "None"]
+    """`Snapshot`: all collections show one moment, the cluster time. `PointInTime`: they do once what was written while
+    they were read is repeated, as every restore does. `None`: each was read at a time of its own."""
     cluster_time: str | None = None
-    """The one time at which all was read, as `seconds.increment`. Left out where there is none."""
+    """That moment, as `seconds.increment`. Left out where there is none."""
 
 
 class BackedUpCollection(_Output):
@@ -193,6 +194,9 @@ class Restore(_Output):
     """Of all documents, raw."""
     verified: Literal[True]
     """Always true: a restore that differs from its backup is an error."""
+    repeated: Count
+    """Writes that were done while the backup was read, and repeated behind the comparison: 0 unless its consistency is
+    `PointInTime`."""
     proof_seconds: Ratio
     """What the comparison of the documents took, of the whole."""
     collections: list[RestoredCollection]

@@ -47,6 +47,8 @@ def show_outcome(outcome: RestoreOutcome, manifest: Manifest, database: str, *, 
     else:
         size = human_bytes(sum(c.bytes for c in outcome.collections))
         proven = "each document of the backup is there" if outcome.merged else "compared, and equal to the backup"
+        if outcome.repeated:
+            proven += f"; then {outcome.repeated} writes were repeated that were done during the backup"
         typer.echo(
             f"{manifest.backup_id}: {len(outcome.collections)} collections, {documents} documents ({size}) restored "
             f"into {database!r}, {proven}"
@@ -78,6 +80,7 @@ def _outcome_as_json(outcome: RestoreOutcome, manifest: Manifest, database: str)
         "documents": sum(c.documents for c in outcome.collections),
         "logicalBytes": sum(c.bytes for c in outcome.collections),
         "verified": True,
+        "repeated": outcome.repeated,
         "proofSeconds": round(outcome.proof_seconds, 3),
         "collections": collections,
         "skipped": list(outcome.skipped),

@@ -39,6 +39,8 @@ def show(
         ("Stored", f"{human_bytes(manifest.stored_bytes)}, of which new {human_bytes(manifest.new_bytes)}"),
     ):
         typer.echo(f"{name + ':':<13}{value}")
+    if manifest.changes:
+        typer.echo(f"{'Changes:':<13}{manifest.changes.documents} writes during the backup, which a restore repeats")
     for warning in manifest.warnings:
         typer.echo(f"{'Warning:':<13}{warning}")
     for collection in manifest.collections:

@@ -12,7 +12,9 @@ class Consistency(StrEnum):
 
 
 class ConsistencyLevel(StrEnum):
-    """What a run got: all collections at one cluster time, or each at a time of its own."""
+    """What a run got: all collections at one cluster time; each at a time of its own, with what was written from there
+    on up to one time; or each at a time of its own."""
 
     SNAPSHOT = "Snapshot"
+    POINT_IN_TIME = "PointInTime"
     NONE = "None"

@@ -58,6 +58,12 @@ class MongoOplog:
             raise SourceUnavailable("The oplog is empty.", hint="Try again when the replica set has a primary.")
         return time_of(found[0])
 
+    def written(self) -> ClusterTime:
+        with self._translated("Asking for the newest entry of the oplog"):
+            hello = self._client.admin.command("hello", read_preference=self._preference)
+        time = hello["lastWrite"]["opTime"]["ts"]
+        return ClusterTime(time.time, time.inc)
+
     def follow(self, after: ClusterTime, term: int) -> Iterator[Sequence[bytes]]:
         command: dict[str, Any] = {
             "find": _OPLOG,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from struct import Struct
 from typing import Any
 
 from bson.int64 import Int64
@@ -12,15 +11,13 @@ from pymongo.errors import OperationFailure
 from holdfast.domain.oplog import BUCKETS, Operation
 from holdfast.domain.restoring import STATE
 from holdfast.errors import CollectionFailed, NotAuthorized, OperationFailed, SourceUnavailable
+from holdfast.mongo.apply_ops import applicable
 from holdfast.mongo.client import Client
 from holdfast.mongo.errors import NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND, translate
 
 NEVER = 2_147_483_647
 """Seconds. What expires is to be there when the replay comes to it."""
 _INDEX_NOT_FOUND = 27
-_INT32 = Struct("<i")
-_OPS = {kind: b"\x02op\0\x02\0\0\0" + letter + b"\0\x02ns\0"
-        for kind, letter in (("insert", b"i"), ("update", b"u"), ("delete", b"d"))}  # fmt: skip
 _AGAIN = {
     "create": {NAMESPACE_EXISTS}, "createView": {NAMESPACE_EXISTS}, "rename": {NAMESPACE_NOT_FOUND},
     "drop": {NAMESPACE_NOT_FOUND}, "dropView": {NAMESPACE_NOT_FOUND}, "dropIndexes": {_INDEX_NOT_FOUND},
@@ -36,7 +33,7 @@ class MongoReplayer:
         self._db = client.get_database(database)
 
     def write(self, operations: Sequence[Operation], note: str, content: Mapping[str, str]) -> None:
-        batch: list[Any] = [self._write(one) for one in operations]
+        batch: list[Any] = [applicable(self._name, one) for one in operations]
         # In the same command, which the server does whole or not at all: none of it is ever done twice.
         batch.append(
             {"op": "u", "ns": f"{self._name}.{STATE}", "o2": {"_id": note}, "o": {"_id": note, **content}, "b": True}
@@ -44,7 +41,9 @@ class MongoReplayer:
         names = ", ".join(sorted({one.collection for one in operations})[:5])
         with self._translated(f"Repeating changes of {names or 'nothing'}"):
             # An update of a document that is not there is an error: it would not be if all was as it was.
-            self._client.admin.command({"applyOps": batch, "alwaysUpsert": False})
+            # What was written past a validator then is written past it now.
+            how = {"alwaysUpsert": False, "bypassDocumentValidation": True}
+            self._client.admin.command({"applyOps": batch, **how})
 
     def change(self, operation: Operation, *, again: bool) -> None:
         with self._translated(f"Repeating {operation.kind} of {operation.collection!r}"):
@@ -64,14 +63,6 @@ class MongoReplayer:
 
     def close(self) -> None:
         self._client.close()
-
-    def _write(self, one: Operation) -> RawBSONDocument:
-        """``{op, ns, o, o2}``, put together without an object for each field: there are many."""
-        namespace = f"{self._name}.{one.collection}\0".encode()
-        fields = _OPS[one.kind] + _INT32.pack(len(namespace)) + namespace + b"\x03o\0" + one.body
-        if one.key is not None and one.kind == "update":
-            fields += b"\x03o2\0" + one.key
-        return RawBSONDocument(_INT32.pack(len(fields) + 5) + fields + b"\0")
 
     def _change(self, one: Operation) -> None:
         name, series = one.collection, one.collection.removeprefix(BUCKETS)

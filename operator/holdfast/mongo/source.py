@@ -17,6 +17,7 @@ from holdfast.errors import CatalogueChanged, NotAuthorized, SourceUnavailable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, OneMember
 from holdfast.mongo.errors import CATALOGUE_CHANGED, INVALID_OPTIONS, translate
+from holdfast.mongo.oplog import MongoOplog
 from holdfast.mongo.wire import BATCH_BYTES, find
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, Estimate, KeyRange, Member, ServerInfo
 
@@ -90,7 +91,7 @@ class MongoSource:
         return int(reply["was"])
 
     def can_snapshot(self, collection: CollectionInfo) -> bool:
-        return not collection.capped or self._version >= _CAPPED_SNAPSHOTS
+        return self._version >= (_CAPPED_SNAPSHOTS if collection.capped else _SNAPSHOT_READS)
 
     def count(self, collection: CollectionInfo, at: ClusterTime | None) -> int:
         command: dict[str, Any] = {
@@ -185,6 +186,9 @@ class MongoSource:
         if collection.type == "timeseries":
             return self._version >= _BUCKETS_BY_ID
         return not collection.capped and _has_id_index(collection)
+
+    def oplog(self) -> MongoOplog:
+        return MongoOplog(self._client, origin=self._origin)
 
     def close(self) -> None:
         self._client.close()

@@ -4,15 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from bson import encode
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 from pymongo.read_concern import ReadConcern
 
+from holdfast.domain.oplog import Operation
 from holdfast.domain.privileges import Privilege
 from holdfast.domain.restoring import STATE
-from holdfast.errors import CollectionFailed, NotAuthorized, SourceUnavailable, TargetNotEmpty
+from holdfast.errors import CollectionFailed, NotAuthorized, OperationFailed, SourceUnavailable, TargetNotEmpty
+from holdfast.mongo.apply_ops import applicable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, Document
 from holdfast.mongo.disk import free_bytes
@@ -120,6 +123,24 @@ class MongoTarget:
                         _put_as_it_is(into, document, bypass=bypass)
                 inserted += reply["n"]
         return inserted
+
+    def repeat(self, writes: Sequence[Operation]) -> None:
+        # Nothing is done by the removal of what is not there; and a list of nothing is refused.
+        nothing = Operation("delete", STATE, encode({"_id": 0}))
+        batch = [applicable(self.database, one) for one in writes or (nothing,)]
+        names = ", ".join(sorted({one.collection for one in writes})[:5]) or "nothing"
+        command = {"applyOps": batch, "alwaysUpsert": False, "bypassDocumentValidation": True}
+        try:
+            with translate(self._origin, SourceUnavailable, f"Repeating changes of {names}"):
+                self._client.admin.command(command)
+        except NotAuthorized as error:
+            raise NotAuthorized(
+                error.message,
+                hint=f"What was written during the backup is repeated, which takes readWrite on {self.database!r} and "
+                "the role `restore` on admin.",
+            ) from error
+        except OperationFailed as error:
+            raise CollectionFailed(error.message, hint="Do not use what was restored.") from error
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
         found: list[bytes] = []

@@ -19,6 +19,10 @@ class Oplog(Protocol):
         """The newest entry that a majority has: its time, and the term of the primary that wrote it."""
         ...
 
+    def written(self) -> ClusterTime:
+        """The time of the newest entry that this member has, also where a majority does not have it yet."""
+        ...
+
     def follow(self, after: ClusterTime, term: int) -> Iterator[Sequence[bytes]]:
         """All entries behind one that is known, as they are written, raw. An empty batch where there is none for a
         second. Never ends by itself.

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from holdfast.ports.oplog import Oplog
 
 CollectionType = Literal["collection", "view", "timeseries"]
 
@@ -107,7 +110,8 @@ class Source(Protocol):
         ...
 
     def can_snapshot(self, collection: CollectionInfo) -> bool:
-        """False for a kind of collection that this server cannot read at a cluster time (capped ones, before 6.1)."""
+        """False for a kind of collection that this server cannot read at a cluster time (capped ones, before 6.3; any,
+        before 5.0)."""
         ...
 
     def can_divide(self, collection: CollectionInfo) -> bool:
@@ -132,6 +136,10 @@ class Source(Protocol):
         ``batch_bytes``: about how much is asked for at once, where that is not left to the source.
         Never decoded. CatalogueChanged if the collection was dropped, renamed or made anew meanwhile.
         """
+        ...
+
+    def oplog(self) -> "Oplog":
+        """That of the member that is read from. Closed with the source."""
         ...
 
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
+from holdfast.domain.oplog import Operation
 from holdfast.domain.privileges import Privilege
 from holdfast.ports.source import (
     WHOLE,
@@ -62,6 +63,11 @@ class Target(Protocol):
     def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
         """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
         write error raises; with ``only_missing``, a duplicate key is none."""
+        ...
+
+    def repeat(self, writes: Sequence[Operation]) -> None:
+        """Do writes of an oplog once more, in order, past validators; an update needs its document. None at all:
+        only see that the user may. CollectionFailed for any that is refused, NotAuthorized."""
         ...
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:

@@ -83,4 +83,4 @@ def _settled(repository: Repository, manifest: Manifest, now: datetime) -> bool:
 
 
 def _lists(manifest: Manifest) -> Iterator[str]:
-    return (list_id for collection in manifest.collections for list_id in collection.chunk_lists)
+    return (list_id for record in manifest.stored for list_id in record.chunk_lists)

@@ -49,7 +49,7 @@ class ServerRecord(Model):
 class ConsistencyRecord(Model):
     level: ConsistencyLevel
     cluster_time: str | None = None
-    """``seconds.increment`` of the one time at which every collection was read."""
+    """``seconds.increment`` of the one time that every collection shows; PointInTime: once ``changes`` are repeated."""
 
 
 class ImportRecord(Model):
@@ -72,6 +72,8 @@ class CollectionRecord(Model):
     uuid: str | None = None
     capped: bool = False
     consistency: ConsistencyLevel = ConsistencyLevel.NONE
+    read_after: str | None = None
+    """Of a backup with ``changes``: all that was written up to this cluster time is in what was read."""
     documents: int = 0
     logical_bytes: int = 0
     stored_bytes: int = 0
@@ -116,7 +118,16 @@ class Manifest(Model):
     new_bytes: int
     """Bytes that this backup added to the store."""
     collections: tuple[CollectionRecord, ...]
+    changes: CollectionRecord | None = None
+    """What was written to them while they were read (:mod:`holdfast.repository.changes`), where the consistency is
+    PointInTime. It is no collection of the database."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def stored(self) -> tuple[CollectionRecord, ...]:
+        """All that has chunks in the store: the collections that were read, and the changes."""
+        good = tuple(one for one in self.collections if not one.error)
+        return (*good, self.changes) if self.changes else good
 
     @property
     def partial(self) -> bool:

@@ -20,6 +20,7 @@ _COLLECTION_ID = b"\x05ui\0"
 _COLLECTION_ID_BYTES = len(_COLLECTION_ID) + 4 + 1 + 16
 _STATEMENT, _TIME = b"\x10stmtId\0", b"\x11ts\0"
 _WRITES = b"iud"
+_UPDATE = ord("u")
 _KINDS: dict[int, Kind] = {ord("i"): "insert", ord("u"): "update", ord("d"): "delete"}
 _VIEWS = "system.views"
 
@@ -73,6 +74,8 @@ def entry_of(raw: bytes, database: str) -> Entry:
         at = end + len(_KEY)
         end = at + int(_INT32.unpack_from(raw, at)[0])
         key = raw[at:end]
+    elif raw[letter] == _UPDATE:
+        return parse(raw, database)  # its key stands elsewhere
     if raw.startswith(_STATEMENT, end):
         end += len(_STATEMENT) + 4
     if not raw.startswith(_TIME, end):

@@ -74,7 +74,9 @@ class SourceSpec(Spec):
         Consistency,
         Field(
             description="Whether all collections must show one moment. Required: fail where that cannot be had. "
-            "Preferred: take it where the server can, and say so. None: read each collection at a time of its own."
+            "Preferred: take it where the server can, and say so. Where it has no snapshot, what is written meanwhile "
+            "is taken from the oplog, if the user may read that (role `backup`). None: read each collection at a time "
+            "of its own, unless the oplog is archived."
         ),
     ] = Consistency.PREFERRED
     read_preference: Annotated[ReadPreference, Field(description="Which member of a replica set to read from.")] = (

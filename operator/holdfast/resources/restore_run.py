@@ -272,7 +272,8 @@ class VerificationStatus(Status):
         Field(
             description="Equal: every count, hash, index and option is that of the backup. Present: after a merge, "
             "every document of the backup is there, in whatever form. Replayed: all was equal to the backup, and then "
-            "every change up to the point in time was repeated, and none refused."
+            "every change up to the point in time, or to the moment of a backup with consistency PointInTime, was "
+            "repeated, and none refused."
         ),
     ]
     collections: Annotated[int | None, Field(description="Collections that were compared.", ge=0)] = None

@@ -99,7 +99,10 @@ class ConsistencyStatus(Status):
 
     level: Annotated[
         ConsistencyLevel,
-        Field(description="Snapshot: all collections at one moment. None: each at a moment of its own."),
+        Field(
+            description="Snapshot: all collections at one moment. PointInTime: the same, once a restore has repeated "
+            "what was written while they were read. None: each at a moment of its own."
+        ),
     ]
     cluster_time: Annotated[
         str | None,

@@ -8,6 +8,7 @@ import random
 from datetime import datetime
 from threading import Event
 
+from holdfast.domain.consistency import Consistency
 from holdfast.domain.snapshot_window import measured_rate
 from holdfast.errors import Interrupted, SnapshotLost, Unavailable
 from holdfast.ports import Clock, Estimate, Progress, ServerInfo, Source
@@ -19,6 +20,7 @@ from holdfast.services.choose_view import View, choose_view
 from holdfast.services.complete_backup import check_identities, manifest_of, warnings_of
 from holdfast.services.crew import Alone
 from holdfast.services.hold_window import window_of
+from holdfast.services.one_moment import OneMoment
 from holdfast.services.prepare_backup import Lost, check_room, previous_of, server_of, small, window_needed
 from holdfast.services.read_collections import CollectionsReader
 from holdfast.services.read_segment import SegmentCrew, SegmentReader
@@ -99,7 +101,7 @@ class _Attempt:
     ) -> None:
         self._request, self._source, self._repository = request, source, repository
         self._progress, self._clock, self._stop = progress, clock, stop
-        self._number, self._lost = number, lost
+        self._final, self._lost = number == ATTEMPTS, lost
         self._crew = crew
         self._begin: datetime | None = None
         self._reader: CollectionsReader | None = None
@@ -109,10 +111,15 @@ class _Attempt:
         self._progress.phase("Running")
         server = server_of(self._source)
         previous = previous_of(self._repository, self._source.database, self._progress)
-        needed = window_needed(self._request, self._source, previous, self._lost)
+        one_moment = OneMoment(
+            *(self._request, self._source, server, self._repository, self._stop),
+            snapshots_lost=self._final and self._lost.snapshots > 0,
+        )
+        loose = one_moment.consistency is Consistency.NONE
+        needed = 0 if loose else window_needed(self._request, self._source, previous, self._lost)
         # Before the time is chosen: a longer window does not bring back what is gone.
         with window_of(self._source, needed, self._progress):
-            return self._at_one_time(lock, server, previous)
+            return self._at_one_time(lock, server, previous, one_moment)
 
     def rate(self) -> float | None:
         """Raw bytes a second that were read so far; None if that was too little to tell."""
@@ -120,21 +127,25 @@ class _Attempt:
             return None
         return measured_rate(self._reader.bytes_read, (self._clock() - self._begin).total_seconds())
 
-    def _at_one_time(self, lock: Lock, server: ServerInfo, previous: Manifest | None) -> BackupOutcome:
+    def _at_one_time(
+        self, lock: Lock, server: ServerInfo, previous: Manifest | None, one_moment: OneMoment
+    ) -> BackupOutcome:
         request, database = self._request, self._source.database
-        view = choose_view(self._source, request.consistency, request.include, request.exclude)
+        view = choose_view(self._source, one_moment.consistency, request.include, request.exclude)
         warnings = warnings_of(view, database)
         for warning in warnings:
             self._progress.warn(warning)
         self._estimates = {c.name: self._source.estimate(c) for c in view.collections}
         check_room(self._repository, self._estimates, first=previous is None)
-        records = self._read(view, previous)
-        records = check_identities(self._source, view.collections, records, final=self._number == ATTEMPTS)
-        manifest = manifest_of(request, database, server, view, records, warnings, self._clock())
+        records = self._read(view, previous, one_moment)
+        records = check_identities(self._source, view.collections, records, final=self._final)
+        captured, more = one_moment.finish(records, final=self._final)
+        warnings += more
+        manifest = manifest_of(request, database, server, view, records, warnings, self._clock(), captured)
         committed = self._repository.commit(manifest, lock)
         return BackupOutcome(committed, committed.new_bytes, committed.warnings)
 
-    def _read(self, view: View, previous: Manifest | None) -> list[CollectionRecord]:
+    def _read(self, view: View, previous: Manifest | None, one_moment: OneMoment) -> list[CollectionRecord]:
         # Whoever sets a limit wants the database to feel little: one reader, not several in turn.
         alone = small(self._estimates) or self._request.max_bytes_per_second is not None
         with SegmentReader(self._source, self._repository, self._clock) as reader:
@@ -147,8 +158,9 @@ class _Attempt:
                 Alone(reader.outcome) if alone or not self._crew else self._crew,
                 self._estimates,
                 previous,
-                consistency=self._request.consistency,
+                consistency=one_moment.consistency,
                 max_bytes_per_second=self._request.max_bytes_per_second,
-                final=self._number == ATTEMPTS,
+                final=self._final,
+                moment=one_moment.moment,
             )
             return self._reader.read(view)

@@ -58,6 +58,7 @@ def _request(policy: BackupPolicy, run: BackupRun) -> BackupRequest:
         consistency=source.consistency,
         started=run.status.start_time or created,
         max_bytes_per_second=source.max_bytes_per_second,
+        archived=policy.archives,
     )
 
 

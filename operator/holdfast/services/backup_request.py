@@ -21,6 +21,12 @@ class BackupRequest:
     """Raw bytes read from the source, on average over an attempt; None for as fast as it goes."""
     reason: str | None = None
     """Goes into the manifest."""
+    archived: bool = False
+    """The oplog is archived beside: the backup must be one that leads on, also where no snapshot is asked for."""
+
+    @property
+    def wants_one_moment(self) -> bool:
+        return self.archived or self.consistency is not Consistency.NONE
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from holdfast.domain.selection import select
 from holdfast.errors import CatalogueChanged, ConsistencyUnavailable, InvalidSpec
 from holdfast.ports import ClusterTime, CollectionInfo, Source
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord
+from holdfast.services.capture_changes import Captured
 
 _LOOKS = 10
 
@@ -56,9 +57,11 @@ def _still_moment(source: Source, *, snapshot: bool) -> tuple[ClusterTime | None
 
 
 def consistency_of(
-    at: ClusterTime | None, collections: Sequence[CollectionRecord]
+    at: ClusterTime | None, collections: Sequence[CollectionRecord], captured: Captured | None = None
 ) -> tuple[ConsistencyRecord, Sequence[str]]:
     """What a backup of these collections may claim, and a warning for those that keep it from claiming more."""
+    if captured:
+        return ConsistencyRecord(level=ConsistencyLevel.POINT_IN_TIME, cluster_time=str(captured.at)), ()
     loose = [c.name for c in collections if c.type != "view" and c.consistency is ConsistencyLevel.NONE]
     if at is None:
         return ConsistencyRecord(level=ConsistencyLevel.NONE), ()

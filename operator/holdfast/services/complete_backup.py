@@ -8,6 +8,7 @@ from holdfast.errors import CatalogueChanged, CollectionFailed
 from holdfast.ports import CollectionInfo, ServerInfo, Source
 from holdfast.repository.manifest import CollectionRecord, Manifest, ServerRecord
 from holdfast.services.backup_request import BackupRequest
+from holdfast.services.capture_changes import Captured
 from holdfast.services.choose_view import View, consistency_of
 from holdfast.version import VERSION
 
@@ -47,13 +48,15 @@ def manifest_of(
     records: Sequence[CollectionRecord],
     warnings: Sequence[str],
     now: datetime,
+    captured: Captured | None = None,
 ) -> Manifest:
-    """What the backup holds. CollectionFailed if that is nothing."""
+    """What the backup holds. CollectionFailed if that is nothing. ``captured``: what was written meanwhile."""
     good = [c for c in records if not c.error]
     if not good:
         told = " ".join(f"{c.name}: {c.error}" for c in records[:3])
         raise CollectionFailed(f"Not one collection could be backed up. {told}")
-    consistency, loose = consistency_of(view.at, good)
+    consistency, loose = consistency_of(view.at, good, captured)
+    stored = [*good, captured.changes] if captured else good
     return Manifest(
         holdfast_version=VERSION,
         backup_id=request.backup_id,
@@ -66,9 +69,10 @@ def manifest_of(
         consistency=consistency,
         documents=sum(c.documents for c in good),
         logical_bytes=sum(c.logical_bytes for c in good),
-        stored_bytes=sum(c.stored_bytes for c in good),
-        new_bytes=sum(c.new_bytes for c in good),
+        stored_bytes=sum(c.stored_bytes for c in stored),
+        new_bytes=sum(c.new_bytes for c in stored),
         collections=tuple(records),
+        changes=captured.changes if captured else None,
         warnings=(*warnings, *loose),
     )
 

@@ -94,6 +94,11 @@ def export(
     told = _Told(progress)
     for collection in failed:
         told(f"Collection {collection.name!r} is not in the backup, and so not in the export: {collection.error}")
+    if manifest.changes and manifest.changes.documents:
+        told(
+            f"It shows each collection as it was read. The {manifest.changes.documents} writes that were done during "
+            "the backup are not in it: a restore repeats them, and only then all shows one moment."
+        )
     progress.phase("Running")
     try:
         with _writer(request, manifest, chosen, failed, told) as writer:

@@ -28,7 +28,8 @@ class Loader:
     """Loads collections and reads them again, and builds their indexes meanwhile.
 
     ``created`` is called when a collection has been made, before anything is in it. ``check`` is called between steps,
-    and raises where the work must not go on.
+    and raises where the work must not go on. ``catch_up`` is called, if given, with collections that were compared and
+    have no index yet; they are what the backup shows only then.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Loader:
         *,
         created: Callable[[CollectionRecord], object] = lambda _: None,
         check: Callable[[], object] = lambda: None,
+        catch_up: Callable[[Sequence[CollectionRecord]], object] | None = None,
     ) -> None:
         self._repository, self._target, self._progress, self._stop = repository, target, progress, stop
         self._alone = Alone(worker(target, repository))
         self._helpers, self._crew = crew, crew or self._alone
-        self._created, self._check = created, check
+        self._created, self._check, self._catch_up = created, check, catch_up
         self.proof_seconds = 0.0
         """What it took to read and compare all documents."""
 
@@ -64,11 +66,14 @@ class Loader:
             self._target.create(collection.name, collection.options, collection.type)
             self._created(collection)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexes") as builder:
-            builds = self._insert(stored, titles, builder)
+            builds = self._insert(stored, titles, None if self._catch_up else builder)
             self._progress.phase("Verifying")
             begin = monotonic()
             problems = list(self._compare(stored, titles))
             self.proof_seconds += monotonic() - begin
+            if self._catch_up and not problems:
+                self._catch_up(stored)
+                builds = [builder.submit(self._build, collection) for collection in stored]
             for build in builds:
                 build.result()
         for collection in stored:
@@ -77,8 +82,9 @@ class Loader:
         return problems
 
     def _insert(
-        self, stored: Sequence[CollectionRecord], titles: Mapping[str, str], builder: Executor
+        self, stored: Sequence[CollectionRecord], titles: Mapping[str, str], builder: Executor | None
     ) -> list[Future[None]]:
+        """``builder`` builds the indexes of what is complete."""
         records = {c.name: c for c in stored}
         missing = {c.name: c.chunks for c in stored}
         steps: dict[RestoreTask, Sum] = {}  # of what is under way; there may be a million tasks
@@ -92,7 +98,7 @@ class Loader:
             title = titles[task.collection.name]
             self._progress.advance(Advance(title, documents, size, 0, total_documents, total_bytes))
 
-        builds = [builder.submit(self._build, c) for c in stored if not c.chunks]
+        builds = [builder.submit(self._build, c) for c in stored if not c.chunks] if builder else []
         tasks = (task for collection in stored for task in self._insertions(collection))
         for task, result in self._crew.work(tasks, advanced, self._stop):
             if isinstance(result, HoldfastError):
@@ -103,7 +109,7 @@ class Loader:
             if isinstance(task, Insertion):
                 name = task.collection.name
                 missing[name] -= len(task.chunks)
-                if not missing[name]:
+                if builder and not missing[name]:
                     builds.append(builder.submit(self._build, records[name]))
         return builds
 

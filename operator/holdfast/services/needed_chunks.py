@@ -47,7 +47,7 @@ class NeededChunks:
 
     def __iter__(self) -> Iterator[ChunkRef]:
         for manifest in self._manifests:
-            for collection in _stored(manifest):
+            for collection in manifest.stored:
                 problems: Sequence[str] = ()
                 try:
                     for list_id in collection.chunk_lists:
@@ -75,17 +75,13 @@ class NeededChunks:
         """Of each of these chunks: a collection that has it, and the backups that need it. Reads all lists again."""
         found: dict[bytes, tuple[str, dict[str, None]]] = {}
         for manifest in self._manifests if chunks else ():
-            for collection in _stored(manifest):
+            for collection in manifest.stored:
                 readable = (list_id for list_id in collection.chunk_lists if list_id in self._lists)
                 for ref in self._repository.refs_in(readable):
                     if ref.id in chunks:
                         found.setdefault(ref.id, (collection.name, {}))[1][manifest.backup_id] = None
         for chunk_id, (name, backups) in found.items():
             yield chunk_id, name, tuple(backups)
-
-
-def _stored(manifest: Manifest) -> Iterator[CollectionRecord]:
-    return (collection for collection in manifest.collections if not collection.error)
 
 
 def _differences(collection: CollectionRecord, lists: Sequence[_Sums]) -> list[str]:

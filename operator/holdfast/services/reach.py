@@ -110,7 +110,7 @@ def _nearest(time: ClusterTime) -> str:
 def can_begin(one: Manifest) -> bool:
     """Whether a replay can begin from this backup."""
     return (
-        one.consistency.level is ConsistencyLevel.SNAPSHOT and bool(one.server.replica_set)
+        one.consistency.level is not ConsistencyLevel.NONE and bool(one.server.replica_set)
         and one.reason != PRE_RESTORE and not one.partial and one.imported is None
     )  # fmt: skip
 
@@ -132,7 +132,7 @@ def bases_of(repository: Repository, database: str | None, owner: tuple[str, str
     if not found:
         raise BackupNotFound(
             f"There is no backup in {repository.store.address} that a replay could begin from.",
-            hint="It takes one with consistency Snapshot: of a replica set, whole, and not imported.",
+            hint="It takes one with consistency Snapshot or PointInTime: of a replica set, whole, and not imported.",
         )
     if owner:
         return [one for one in found if one.database == found[0].database]  # the policy may have had another once

@@ -1,6 +1,6 @@
 """Read the collections of one attempt, segment by segment, and record what became of each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -71,12 +71,15 @@ class CollectionsReader:
         consistency: Consistency,
         max_bytes_per_second: int | None,
         final: bool,
+        moment: Callable[[], ClusterTime] | None = None,
     ) -> None:
         """``previous``: the last backup of the database, whose chunks are known. ``final``: there is no other attempt
-        that might find the catalogue at rest."""
+        that might find the catalogue at rest. ``moment``: where what is written meanwhile is captured, up to when all
+        is in what is read from now on."""
         self._source, self._repository, self._progress, self._stop = source, repository, progress, stop
         self._crew, self._estimates, self._previous = crew, estimates, previous
         self._consistency, self._limit, self._final = consistency, max_bytes_per_second, final
+        self._moment = moment
         # By the data alone: whoever reads it, and however many do, the chunks are the same.
         self._further = not small(estimates)
         self._counted: set[bytes] = set()
@@ -118,6 +121,9 @@ class CollectionsReader:
                 continue
             if reading.at is not None:
                 reading.count = self._counter.submit(self._source.count, reading.collection, reading.at)
+            if self._moment:
+                after = {"read_after": str(reading.at or self._moment())}
+                reading.record = reading.record.model_copy(update=after)
             try:
                 for keys in self._ranges(reading):
                     number = len(by_number)

@@ -17,6 +17,7 @@ from holdfast.repository.manifest import Manifest
 from holdfast.repository.oplog_entry import Entry, expiries_of
 from holdfast.services.ahead import ahead
 from holdfast.services.reach import Reach
+from holdfast.services.transactions import Transactions
 
 BATCH_OPERATIONS = 1_000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -51,20 +52,12 @@ class Course:
         series = [one.name for one in records if one.type == "timeseries"]
         self.names = Names([one.name for one in records], series, selection.wants, selection.rename)
         self.expiries = dict(expiries)
-        self._open: dict[ClusterTime, Entry] = {}
+        self._transactions = Transactions(self._looked_up)
 
     def steps(self) -> Iterator[tuple[ClusterTime, list[Operation]]]:
         reach = self._reach
         for entry in reach.slices.entries(reach.window, reach.since, reach.until):
-            if entry.part == "Open":
-                self._open[entry.time] = entry
-                continue
-            operations: list[Operation] = []
-            if entry.part == "Abort":
-                self._parts(entry)
-            else:
-                operations = [*self._parts(entry), *entry.operations] if entry.part else list(entry.operations)
-            followed = [one for one in map(self._follow, operations) if one]
+            followed = [one for one in map(self._follow, self._transactions.take(entry)) if one]
             if followed:
                 yield entry.time, followed
 
@@ -79,16 +72,6 @@ class Course:
             ) from error
         if found and not found.is_write:
             self._keep_expiries(found)
-        return found
-
-    def _parts(self, last: Entry) -> list[Operation]:
-        """What the earlier entries of a transaction say, in order."""
-        found: list[Operation] = []
-        before = last.before
-        while before.seconds:
-            entry = self._open.pop(before, None) or self._looked_up(before)
-            found[:0] = entry.operations
-            before = entry.before
         return found
 
     def _looked_up(self, time: ClusterTime) -> Entry:

@@ -18,6 +18,7 @@ from holdfast.errors import CollectionFailed, DamagedBackup, HoldfastError, Targ
 from holdfast.ports import Clock, Progress, Target
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
+from holdfast.services.catch_up import CatchUp
 from holdfast.services.load import Loader, compare_catalogue
 from holdfast.services.merge import Merged, merge
 from holdfast.services.plan_restore import decide
@@ -66,7 +67,7 @@ def restore(
             if when_equal:
                 when_equal()
             notes.clear()
-            return outcome_of(decision)
+            return replace(outcome_of(decision), repeated=_catch_up(decision, manifest, repository, stop).count)
         decision.require_possible()
         _require_chunks(decision, manifest, repository, stop)
         for warning in decision.plan.warnings:
@@ -92,6 +93,12 @@ def _require_chunks(decision: Decision, manifest: Manifest, repository: Reposito
         )
 
 
+def _catch_up(decision: Decision, manifest: Manifest, repository: Repository, stop: Event) -> CatchUp:
+    """What was merged is not among it: it is added to documents that others write."""
+    names = frozenset(one.plan.name for one in decision.chosen if one.plan.action != "merge")
+    return CatchUp(manifest, names, repository, stop.is_set)
+
+
 class _Restore:
     """One attempt, under the target's lease."""
 
@@ -111,7 +118,14 @@ class _Restore:
         self._plan, self._manifest, self._target, self._progress = decision.plan, manifest, target, progress
         self._repository, self._stop, self._lease, self._notes = repository, stop, lease, notes
         self._ordered = manifest.imported is None
-        self._loader = Loader(repository, target, progress, stop, crew, created=self._note_created, check=lease.check)
+        self._name_in_backup = {one.plan.target: one.plan.name for one in decision.chosen}
+        self._catch_up = _catch_up(decision, manifest, repository, stop)
+        self._loader = Loader(
+            *(repository, target, progress, stop, crew),
+            created=self._note_created,
+            check=lease.check,
+            catch_up=self._make_one_moment if manifest.changes else None,
+        )
         fresh = [one for one in decision.chosen if one.plan.action != "merge"]
         self._chosen = decision.chosen
         self._fresh = [one.record for one in fresh]
@@ -121,6 +135,10 @@ class _Restore:
         self._directs = [one.record for one in fresh if one.plan.way is Strategy.DIRECT and one.plan.type != "view"]
         self._title_of_place: dict[str, str] = {}
 
+    def _make_one_moment(self, records: Sequence[CollectionRecord]) -> None:
+        places = {self._name_in_backup[self._title_of_place.get(one.name, one.name)]: one.name for one in records}
+        self._catch_up.repeat(self._target, places, self._lease.check)
+
     def run(
         self, clock: Clock, before_replacing: BeforeReplacing | None, when_equal: Callable[[], object]
     ) -> RestoreOutcome:
@@ -128,6 +146,8 @@ class _Restore:
         notes.drop_dead()
         notes.begin(self._manifest.backup_id, plan.strategy.value, clock())
         self._progress.phase("Running")
+        if self._catch_up.count:
+            self._target.repeat(())  # before anything is written: it takes a right of its own
         if self._swaps and not notes.replacing:
             self._prepare()
         try:
@@ -155,7 +175,12 @@ class _Restore:
             when_equal()
             notes.finish()
         done = outcome_of(self._decision, merged)
-        return replace(done, problems=tuple(problems), proof_seconds=self._loader.proof_seconds)
+        return replace(
+            done,
+            problems=tuple(problems),
+            repeated=self._catch_up.count,
+            proof_seconds=self._loader.proof_seconds,
+        )
 
     # --- aside -------------------------------------------------------------------------------------------------------
 

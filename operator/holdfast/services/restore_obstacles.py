@@ -88,6 +88,11 @@ class Obstacles:
                 f"{name!r} is {_kind(record.info)}, which cannot be merged into.",
                 "Exclude it, or restore it under another name and copy from there.",
             )
+        elif self._manifest.changes:
+            self.warnings.append(
+                f"{name!r} is merged as it was read: what was written to it during the backup is not repeated among "
+                "documents that are there."
+            )
 
     def _check_server(self, chosen: Sequence[Chosen]) -> None:
         server, source = self._target.server(), self._manifest.server

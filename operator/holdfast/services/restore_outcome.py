@@ -33,6 +33,8 @@ class RestoreOutcome:
     problems: tuple[str, ...]
     warnings: tuple[str, ...] = ()
     strategy: Strategy = Strategy.DIRECT
+    repeated: int = 0
+    """Writes done during the backup that were repeated behind the comparison, to make all show one moment."""
     proof_seconds: float = 0.0
     """What the comparison of the documents took, of the whole."""
 

@@ -58,6 +58,14 @@ def planned_text(plan: RestorePlan) -> str:
     )
 
 
+def _result(outcome: RestoreOutcome) -> str:
+    if outcome.problems:
+        return "Different"
+    if outcome.merged:
+        return "Present"
+    return "Replayed" if outcome.repeated else "Equal"
+
+
 def outcome_facts(outcome: RestoreOutcome) -> dict[str, Any]:
     """Under the names of the status, without the collections."""
     documents = sum(one.documents for one in outcome.collections)
@@ -65,7 +73,7 @@ def outcome_facts(outcome: RestoreOutcome) -> dict[str, Any]:
         "documents": documents,
         "logicalBytes": sum(one.bytes for one in outcome.collections),
         "verification": {
-            "result": "Different" if outcome.problems else "Present" if outcome.merged else "Equal",
+            "result": _result(outcome),
             "collections": len(outcome.collections),
             "documents": documents,
             "differences": list(texts(outcome.problems)),
@@ -97,6 +105,8 @@ def outcome_text(database: str, outcome: RestoreOutcome) -> str:
         else f"restored into database {database!r}, compared, and are equal to the backup."
     )
     text = f"{len(outcome.collections)} collections with {documents} documents ({human_bytes(size)}) were {proof}"
+    if outcome.repeated:
+        text += f" Then {outcome.repeated} writes that were done during the backup were repeated, and none refused."
     for one in outcome.collections[:20]:
         if merged := one.merged:
             text += (

@@ -84,7 +84,7 @@ class _List:
 
 
 def _lists(manifest: Manifest) -> list[str]:
-    return [name for collection in manifest.collections for name in collection.chunk_lists]
+    return [name for record in manifest.stored for name in record.chunk_lists]
 
 
 def _list(repository: Repository, name: str) -> _List | None:

@@ -67,18 +67,13 @@ def test_a_required_snapshot_fails_on_a_standalone_before_anything_is_stored(sta
     assert engine.repository.backup_ids() == []
 
 
-def test_a_capped_collection_takes_the_claim_of_consistency_away(engine: Engine, database: Db) -> None:
+def test_a_capped_collection_has_the_backup_show_one_moment_by_what_was_written(engine: Engine, database: Db) -> None:
     database.create_collection("log", capped=True, size=100_000)
     database["log"].insert_one({"a": 1})
-    outcome = engine.back_up(database.name)
-    assert outcome.manifest.consistency.level is ConsistencyLevel.NONE
-    assert "log" in outcome.warnings[0]
-
-
-def test_a_required_snapshot_refuses_a_capped_collection(engine: Engine, database: Db) -> None:
-    database.create_collection("log", capped=True, size=100_000)
-    with pytest.raises(ConsistencyUnavailable, match="log"):
-        engine.back_up(database.name, consistency=Consistency.REQUIRED)
+    for consistency in (Consistency.PREFERRED, Consistency.REQUIRED):
+        outcome = engine.back_up(database.name, consistency=consistency)
+        assert outcome.manifest.consistency.level is ConsistencyLevel.POINT_IN_TIME
+        assert outcome.warnings == ()
 
 
 def test_a_second_backup_of_the_same_data_adds_nothing(engine: Engine, database: Db) -> None:
