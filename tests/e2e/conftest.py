@@ -36,6 +36,7 @@ def operator(kubectl: Kubectl) -> Kubectl:
     system.run(
         "helm", "upgrade", "--install", "holdfast", str(ROOT / "charts" / "holdfast"), "--create-namespace",
         "--set", f"image.repository={repository}", "--set", f"image.tag={tag}", "--set", "resyncSeconds=3",
+        "--set", "web.enabled=true",
         "--wait", "--timeout", "3m", seconds=240,
     )
     # fmt: on

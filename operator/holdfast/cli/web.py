@@ -20,6 +20,7 @@ from holdfast.web.app import create_app
 from holdfast.web.audit import Audit
 from holdfast.web.event_stream import Bell
 from holdfast.web.features import Features
+from holdfast.web.garbage import spare
 from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
 from holdfast.wiring import Looks, now, open_house, open_mailer, repository_by_secrets
@@ -38,6 +39,7 @@ def run_web() -> None:
     start_logging(settings.log_level)
     connection = Connection.from_environment()
     mirror = KubeMirror(connection, (BACKUP_POLICY, BACKUP_RUN, RESTORE_RUN), settings.watch_namespaces)
+    spare(mirror)
     mirror.start()
     cluster, bell = KubeCluster(connection), Bell()
     reviewer: Reviewer = KubeReviewer(connection, settings.audiences)
