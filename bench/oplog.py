@@ -66,6 +66,10 @@ class Site:
     def archive(self) -> Cost:
         return measured(self.command("archive-oplog", "--database", DATABASE, "--once"))
 
+    def slices(self) -> frozenset[Path]:
+        """The files of all slices that are stored."""
+        return frozenset(Path(self.repository.removeprefix("file://"), "oplog").rglob("*_*"))
+
     def write(self, count: int) -> None:
         """As many operations, half of them updates."""
         for begin in range(0, count // 2, _BATCH):
@@ -120,7 +124,7 @@ def _steady(site: Site) -> tuple[float, float]:
             site.write(STEADY_PER_SECOND // 10)
             ended.wait(max(0.0, 0.1 - (time.monotonic() - begin)))
 
-    writer = Thread(target=load)
+    writer, before = Thread(target=load), site.slices()
     command = [sys.executable, "-m", "bench.archiver", str(site.uri_file), site.repository, DATABASE]
     with subprocess.Popen(command) as archiver:
         writer.start()
@@ -138,6 +142,8 @@ def _steady(site: Site) -> tuple[float, float]:
             ended.set()
             writer.join()
             archiver.terminate()
+    if not site.slices() - before:
+        raise BenchError("The archiver has archived nothing.")
     return memory / MIB, share
 
 
