@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from holdfast.resources.crd import documents
-
 
 def crds(
     output: Annotated[
@@ -14,6 +12,8 @@ def crds(
     ] = Path("-"),
 ) -> None:
     """Write the CustomResourceDefinitions, ready for kubectl apply."""
+    from holdfast.resources.crd import documents
+
     if str(output) == "-":
         typer.echo("---\n".join(documents().values()), nl=False)
         return

@@ -300,14 +300,18 @@ def test_what_cannot_be_merged_into_is_refused(engine: Engine, shop: Db, name: s
         engine.restore(outcome, shop.name, include=[name], existing=Existing.MERGE)
 
 
-def test_nothing_is_merged_into_a_repository_in_the_target(engine: Engine, shop: Db, restored: Db) -> None:
+@pytest.mark.parametrize("existing", [Existing.MERGE, Existing.DROP])
+def test_a_repository_in_the_target_is_neither_merged_into_nor_replaced(
+    engine: Engine, shop: Db, restored: Db, existing: Existing
+) -> None:
     outcome = engine.back_up(shop.name)
     restored["backupmetadatas"].insert_one({"_id": "a manifest"})
+    wish: dict[str, Any] = {"existing": existing, "rename": (("orders", "backupmetadatas"),)}
+    if existing is Existing.DROP:
+        wish["confirm"] = restored.name
     with pytest.raises(InvalidSpec, match="holds backups"):
-        engine.restore(
-            outcome, restored.name, ["orders"], existing=Existing.MERGE, rename=(("orders", "backupmetadatas"),)
-        )
-    assert restored["backupmetadatas"].count_documents({}) == 1
+        engine.restore(outcome, restored.name, ["orders"], **wish)
+    assert list(restored["backupmetadatas"].find()) == [{"_id": "a manifest"}]
 
 
 def test_a_merge_and_a_swap_exclude_each_other(engine: Engine, shop: Db) -> None:
