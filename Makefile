@@ -117,6 +117,11 @@ sbom: setup ## Write the list of all that is in the image's Python as CycloneDX:
 release-notes: setup ## Print what CHANGELOG.md says of a version: VERSION=0.1.0
 	@$(BIN)/python -m tests.support.release_notes $(VERSION)
 
+.PHONY: record-release
+record-release: setup ## Keep what this release leaves behind, for the upgrade tests of all later ones
+	@$(BIN)/python -m tests.cluster tools >/dev/null
+	@$(BIN)/python -m tests.support.record_release
+
 .PHONY: format
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix --exit-zero --quiet
