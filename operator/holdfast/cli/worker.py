@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from holdfast.cli.console import PlainProgress
 from holdfast.cli.environment import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
+from holdfast.domain.teamwork import Seat
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
@@ -26,7 +27,6 @@ from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
-from holdfast.services.back_up_together import Seat
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.plan_to_point import Foreseen, plan_to_point
 from holdfast.services.pod_witness import PodWitness

@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd
+from holdfast.domain.teamwork import ALONE, Seat
 from holdfast.domain.turns import PATIENCE
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import (
@@ -34,7 +35,6 @@ from holdfast.services.adopt_job import adopt, may_have_job_of_schedule
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
 from holdfast.services.back_up_for_run import Opener, back_up_for_run
-from holdfast.services.back_up_together import ALONE, Seat
 from holdfast.services.find_policy import find_policy
 from holdfast.services.understand import check_understood
 from holdfast.services.verify import verify

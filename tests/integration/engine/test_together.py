@@ -17,14 +17,14 @@ import pytest
 from pymongo.database import Database
 
 from holdfast.domain.consistency import Consistency
-from holdfast.domain.teamwork import Patience
+from holdfast.domain.teamwork import Patience, Seat
 from holdfast.errors import SnapshotLost
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, KeyRange, Member, Source
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.repository.shared_work import SHARED, SharedWork
 from holdfast.services.back_up import back_up
-from holdfast.services.back_up_together import Seat, back_up_together
+from holdfast.services.back_up_together import back_up_together
 from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.plan_together import layout_of
 from holdfast.services.verify import verify
