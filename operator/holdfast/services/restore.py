@@ -140,6 +140,9 @@ class _Restore:
         self, clock: Clock, before_replacing: BeforeReplacing | None, when_equal: Callable[[], object]
     ) -> RestoreOutcome:
         notes, plan = self._notes, self._plan
+        if self._team and self._merges:
+            names = ", ".join(repr(one.plan.target) for one in self._merges[:10])
+            self._progress.warn(f"One pod merges into what is there, whatever parallelism says: {names}.")
         notes.drop_dead()
         forget_boards(self._target, keep=self._board.identity)
         notes.begin(self._manifest.backup_id, plan.strategy.value, clock())

@@ -14,12 +14,13 @@ from holdfast.errors import HoldfastError, Interrupted, TargetBusy
 from holdfast.ports import Target
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
+from holdfast.services.crew import Alone
 from holdfast.services.restore_board import Board, OpenWork
 from holdfast.services.restore_notes import Notes, token_of
 from holdfast.services.restore_outcome import RestoreOutcome
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_share import Share, Team
-from holdfast.services.restore_work import RestoreCrew
+from holdfast.services.restore_work import RestoreCrew, worker
 from holdfast.services.target_lease import leased
 
 Lead = Callable[[], RestoreOutcome]
@@ -35,7 +36,7 @@ def restore_together(
     repository: Repository,
     target: Target,
     team: Team,
-    crew: RestoreCrew,
+    crew: RestoreCrew | None,
     stop: Event,
     lead: Lead,
 ) -> RestoreOutcome | None:
@@ -45,7 +46,8 @@ def restore_together(
     a share of the work impossible and may pass.
     """
     board = _board(request, manifest, target)
-    helper = _Helper(request, manifest, repository, target, board, team, crew, stop)
+    hands: RestoreCrew = crew or Alone(worker(target, repository))
+    helper = _Helper(request, manifest, repository, target, board, team, hands, stop)
     leads = team.seat.index == 0
     while not team.ended():
         if leads:

@@ -21,13 +21,11 @@ from holdfast.ports import Target
 from holdfast.repository.repository import Repository
 from holdfast.services import target_lease
 from holdfast.services.backup_request import BackupOutcome
-from holdfast.services.crew import Alone
 from holdfast.services.restore import restore
 from holdfast.services.restore_outcome import RestoreOutcome
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_share import Team
 from holdfast.services.restore_together import forget, restore_together
-from holdfast.services.restore_work import worker
 from holdfast.stores.files import FileStore
 from holdfast.wiring import now, open_target
 from tests.integration.engine.test_divided import ODD_KEYS, fill
@@ -91,10 +89,9 @@ class Pods:
         with closing(open_target(self.uri, self.database, origin=ORIGIN)) as real:
             target, stop = through(real), Event()
             parts = (self.request, self.outcome.manifest, repository, target)
-            crew: Any = Alone(worker(target, repository))
             try:
                 outcome = restore_together(
-                    *(*parts, team, crew, stop),
+                    *(*parts, team, None, stop),
                     lead=lambda: restore(*(*parts, recorder, now, stop), team=team),
                 )
             except (CollectionFailed, DamagedBackup) as error:
