@@ -8,10 +8,12 @@ from tests.integration.kube.shop import Shop, restore
 from tests.integration.kube.test_together import DOCUMENTS, by_two_pods, completed, fill_big, live_pods
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.held import INSERTS, held, hold, release
+from tests.support.mongod import Mongod
 
 
 @pytest.fixture
-def backed_up(shop: Shop) -> Shop:
+def backed_up(holding: tuple[Mongod, Shop]) -> Shop:
+    _, shop = holding
     fill_big(shop)
     shop.back_up()
     by_two_pods(shop)
