@@ -55,6 +55,10 @@ test-faults: setup ## Kill and cut off everything at random while backups run; M
 bench: setup ## Measure speed, size and memory, and write the table in bench/README.md (about 15 minutes)
 	@$(BIN)/python -m bench
 
+.PHONY: together
+together: setup ## Measure one pod against two, for a backup and a restore, and write the table in bench/README.md
+	@$(BIN)/python -m bench.together
+
 .PHONY: huge
 huge: setup ## Measure what 2.5 million chunks take to commit, verify and prune, and write the table in bench/README.md
 	@$(BIN)/python -m bench.huge

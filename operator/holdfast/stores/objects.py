@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import TypeVar
 
@@ -85,9 +86,10 @@ class ObjectStore:
     def _delete_page(self, keys: Sequence[str]) -> None:
         # By one request; where the server refuses that, by one each, several at a time; where it minds that one of them
         # is not there, or does not answer, one by one.
-        for client in filter(None, (self._bulk, self._client)):
+        clients: list[Client] = [self._bulk, self._client] if self._bulk else [self._client]
+        for client in clients:
             with suppress(FileNotFoundError, HoldfastError):
-                self._result(lambda client=client: obstore.delete_async(client, keys))
+                self._result(partial(obstore.delete_async, client, keys))
                 return
         for key in keys:
             self.delete(key)
