@@ -99,7 +99,7 @@ class MongoTarget:
         bypass = has_validator(collection.options)
         meant = {"collectionUUID": Binary(once_into, UUID_SUBTYPE)} if once_into else {}
         known = only_missing or once_into is not None
-        with self._translated(f"Inserting into {name!r} in {self.database!r}"), _meant(name, self.database):
+        with self._translated(f"Inserting into {name!r} in {self.database!r}"):
             inserted = 0
             for batch in batches(data):
                 # The command itself: the driver's own way around it takes as long as the server does.
@@ -115,6 +115,12 @@ class MongoTarget:
                 )
                 errors = reply.get("writeErrors", ())
                 failed = [error for error in errors if not (known and error.get("code") == DUPLICATE_KEY)]
+                if failed and failed[0].get("code") == COLLECTION_UUID_MISMATCH:
+                    raise CollectionFailed(
+                        f"Collection {name!r} of database {self.database!r} was dropped or renamed while it was "
+                        "restored into.",
+                        hint="Find out who did it, and stop them meanwhile.",
+                    )
                 if failed:
                     raise CollectionFailed(
                         f"The server refused {len(failed)} documents of collection {name!r}; the first: "
@@ -238,19 +244,6 @@ class MongoTarget:
             raise NotAuthorized(
                 error.message, hint=f"Give the user the role readWrite on {self.database!r}, or `restore` on admin."
             ) from error
-
-
-@contextmanager
-def _meant(name: str, database: str) -> Iterator[None]:
-    try:
-        yield
-    except OperationFailure as error:
-        if error.code != COLLECTION_UUID_MISMATCH:
-            raise
-        raise CollectionFailed(
-            f"Collection {name!r} of database {database!r} was dropped or renamed while it was restored into.",
-            hint="Find out who did it, and stop them meanwhile.",
-        ) from error
 
 
 def _keyed(prefix: str) -> Document:

@@ -287,21 +287,31 @@ def window(mongod: Mongod) -> int:
     return int(mongod.client.admin.command({"getParameter": 1, WINDOW: 1})[WINDOW])
 
 
+def looking(pods: Pods, look: Callable[[], object]) -> Any:
+    """Looks before the first range that is read of each source."""
+
+    @contextmanager
+    def opener(member: Member | None) -> Iterator[tuple[Source, None]]:
+        with pods.source(member) as (source, _):
+            yield cast("Source", Watched(source, look)), None
+
+    return opener
+
+
 def test_the_snapshot_window_is_long_enough_before_any_pod_reads_and_set_back_after_the_last(
     mongod: Mongod, shop: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("holdfast.domain.snapshot_window._START", 400)
     pods = Pods(mongod, shop.name, tmp_path)
-    found: list[int] = []
-    watched: dict[int, list[Watched]] = {0: [], 1: []}
+    found: dict[int, int] = {}
 
     def run(index: int) -> BackupOutcome | None:
-        return pods.run(index, 2, watching(pods, watched[index], lambda: found.append(window(mongod))))
+        return pods.run(index, 2, looking(pods, lambda: found.setdefault(index, window(mongod))))
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(run, range(2)))
-    assert len(found) == 2
-    assert all(400 < seconds < 500 for seconds in found)
+    assert set(found) == {0, 1}
+    assert all(400 < seconds < 500 for seconds in found.values())
     assert window(mongod) == 300
 
 
@@ -314,8 +324,7 @@ def test_where_it_may_not_be_raised_that_is_said_once_and_before_anything_is_rea
     pods = Pods(mongod, shop.name, tmp_path)
     pods.uri = mongod.uri_for(user, password, database=shop.name)
     said: list[list[str]] = []
-    watched: list[Watched] = []
-    pods.run(0, 2, watching(pods, watched, lambda: said.append(list(pods.recorders[0].warnings))))
-    assert len(said[0]) == 1
+    pods.run(0, 2, looking(pods, lambda: said.append(list(pods.recorders[0].warnings))))
+    assert [len(warnings) for warnings in said] == [1]
     assert "role hostManager on admin" in said[0][0]
     assert pods.manifest.documents == 16_000 + 8 + 150
