@@ -59,6 +59,10 @@ bench: setup ## Measure speed, size and memory, and write the table in bench/REA
 bench-oplog: setup ## Measure how fast an oplog is archived and replayed, and write the table in bench/README.md (about 6 minutes)
 	@$(BIN)/python -m bench.oplog
 
+.PHONY: together
+together: setup ## Measure one pod against two, for a backup and a restore, and write the table in bench/README.md
+	@$(BIN)/python -m bench.together
+
 .PHONY: huge
 huge: setup ## Measure what 2.5 million chunks take to commit, verify and prune, and write the table in bench/README.md
 	@$(BIN)/python -m bench.huge

@@ -1,4 +1,4 @@
-"""What commit, verification and prune of a backup of ten terabytes hold in memory: 2.5 million chunks, in name only.
+"""What commit, verification, prune and totals of a backup of ten terabytes hold in memory: 2.5 million chunks by name.
 
 `python -m bench.huge [CHUNKS]`. All is in the memory store; what that holds is not counted.
 """
@@ -14,6 +14,7 @@ from typing import TypeVar
 from bench.measure import BenchError
 from bench.table import Row, write
 from holdfast.repository.garbage import sweep
+from holdfast.services.totals import totals
 from holdfast.services.verify import verify
 from tests.support.many_chunks import alone_in, commit_chunks, empty_repository, put_chunks
 
@@ -44,8 +45,12 @@ def rows(count: int) -> Sequence[Row]:
         swept, pruning = measured(lambda: sweep(repository, lock, datetime.now(UTC)))
     if swept.removed_chunks != count // 10:
         raise BenchError(f"{swept.removed_chunks} chunks were removed")
+    whole, totalling = measured(lambda: totals(repository, [manifest]))
+    if whole.chunks != count:
+        raise BenchError(f"{whole.chunks} chunks were counted")
     rows: list[Row] = []
-    for what, (seconds, memory) in (("commit", committing), ("verify", verifying), ("prune", pruning)):
+    done = (("commit", committing), ("verify", verifying), ("prune", pruning), ("totals", totalling))
+    for what, (seconds, memory) in done:
         detail = f"and {lists} lists, which the store holds" if what == "commit" else ""
         rows.append(Row(f"{what}: memory", [memory], 1024, unit="MiB", detail=detail))
         rows.append(Row(f"{what}: time", [seconds], 600, unit="s"))

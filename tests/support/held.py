@@ -23,12 +23,17 @@ def release(client: MongoClient[dict[str, Any]], namespace: str, whom: str = REA
 
 
 def is_held(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> bool:
-    """Whether somebody waits: the server shows what is done with the collection."""
+    """Whether somebody waits."""
+    return bool(held(client, namespace, whom))
+
+
+def held(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> list[dict[str, Any]]:
+    """Those who wait: the server shows what is done with the collection."""
     pipeline: list[dict[str, Any]] = [
         {"$currentOp": {"allUsers": True}},
         {"$match": {"ns": namespace, f"command.{whom}": namespace.partition(".")[2]}},
     ]
-    return bool(list(client.admin.aggregate(pipeline)))
+    return list(client.admin.aggregate(pipeline))
 
 
 def await_held(client: MongoClient[dict[str, Any]], namespace: str, whom: str = READS) -> None:

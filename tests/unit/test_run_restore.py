@@ -14,6 +14,7 @@ import pytest
 
 from holdfast.domain.consistency import ConsistencyLevel
 from holdfast.domain.restoring import Strategy
+from holdfast.domain.teamwork import ALONE
 from holdfast.errors import (
     ClusterUnavailable,
     CollectionFailed,
@@ -55,6 +56,7 @@ from holdfast.services.restore_doors import BeforeReplacing, Place, RestoreTask
 from holdfast.services.restore_outcome import RestoredCollection, RestoreOutcome
 from holdfast.services.restore_plan import PlannedCollection, RestorePlan
 from holdfast.services.restore_request import RestoreRequest
+from holdfast.services.restore_share import Team
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.run_restore import RestoreWorker
 from holdfast.services.worker_report import WorkerResult
@@ -104,6 +106,10 @@ class Pod:
         self.there: dict[str, int] = {}
         self.requests: list[RestoreRequest] = []
         self.uid = ""
+        self.wait: Callable[[float], object] = self.clock.advance
+        self.seat = ALONE
+        self.share: Callable[[Team, Callable[[], RestoreOutcome]], RestoreOutcome | None] = lambda _, lead: lead()
+        self.forgot = Event()
         self.back_up_before: Callable[..., str | None] = lambda *_: "the-way-back"
         self.cluster.put(BACKUP_POLICY, policy_body())
 
@@ -136,16 +142,22 @@ class Pod:
         self.uid = body["metadata"]["uid"]
         return body
 
+    def note(self, **status: Any) -> None:
+        """Have this in the run's status."""
+        body = self.cluster.get(RESTORE_RUN, NAMESPACE, "back")
+        assert body
+        self.cluster.patch_status(RESTORE_RUN, body, status)
+
     def work(self, *, uid: str | None = None) -> WorkerResult:
         worker = RestoreWorker(
-            RestoreTask(NAMESPACE, "shop", "restore-back", "job-uid", "back", uid or self.uid, 200.0),
+            RestoreTask(NAMESPACE, "shop", "restore-back", "job-uid", "back", uid or self.uid, 200.0, self.seat),
             self.cluster,
             self,
             progress_of=lambda name: KubeRestoreProgress(self.cluster, NAMESPACE, name, self.clock),
             back_up_before=self.back_up_before,
             clock=self.clock,
             stop=self.stop,
-            wait=self.clock.advance,
+            wait=self.wait,
         )
         result = worker.work()
         forbid_all_secrets(result.message)
@@ -181,9 +193,14 @@ class Pod:
             return self.plan
 
         def restore(
-            request: RestoreRequest, manifest: Manifest, progress: Progress, before: BeforeReplacing | None
+            request: RestoreRequest,
+            manifest: Manifest,
+            progress: Progress,
+            before: BeforeReplacing | None,
+            team: Team | None = None,
         ) -> RestoreOutcome:
             del request
+            assert (team is not None) == (self.seat != ALONE)
             self.restored.append(manifest)
             if before:
                 before(PLAN)
@@ -204,7 +221,14 @@ class Pod:
             base = restore(request, reach.manifest, progress, None)
             return PointOutcome(("orders", "people"), 5, ("'x' is not restored.",), foreseen, base)
 
-        yield Place(name, cast("Source", self), plan, restore, plan_to_point, restore_to_point)
+        def share(
+            request: RestoreRequest, manifest: Manifest, team: Team, lead: Callable[[], RestoreOutcome]
+        ) -> RestoreOutcome | None:
+            del request, manifest
+            return self.share(team, lead)
+
+        source = cast("Source", self)
+        yield Place(name, source, plan, restore, plan_to_point, restore_to_point, share, lambda *_: self.forgot.set())
 
     # --- the target, for reading -----------------------------------------------------------------------------------
 

@@ -9,12 +9,13 @@ import pytest
 from bson import encode
 
 from holdfast.domain.consistency import Consistency, ConsistencyLevel
+from holdfast.domain.teamwork import Seat
 from holdfast.errors import InvalidSpec
 from holdfast.ports import Source
 from holdfast.repository.manifest import CollectionRecord, ConsistencyRecord, Manifest, ServerRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.back_up import back_up
-from holdfast.services.back_up_together import Seat, back_up_together
+from holdfast.services.back_up_together import back_up_together
 from holdfast.services.backup_request import BackupRequest
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.restore_request import RestoreRequest

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from holdfast.cli.console import PlainProgress
 from holdfast.cli.environment import settings_error, start_logging
 from holdfast.cli.options import stop_on_signals
+from holdfast.domain.teamwork import Seat
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.kube.restore_progress import KubeRestoreProgress
@@ -26,7 +27,6 @@ from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.restore_run import RestoreRun
 from holdfast.services.back_up_before import BackUpBefore
-from holdfast.services.back_up_together import Seat
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.plan_to_point import Foreseen, plan_to_point
 from holdfast.services.pod_witness import PodWitness
@@ -36,6 +36,7 @@ from holdfast.services.restore import restore
 from holdfast.services.restore_doors import Place, RestoreTask
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
+from holdfast.services.restore_together import forget, restore_together
 from holdfast.services.restore_work import RestoreCrew, restore_work
 from holdfast.services.run_delete import DeleteWorker
 from holdfast.services.run_drill import DrillWorker
@@ -206,6 +207,7 @@ def _restore(settings: RestoreSettings, processes: Processes) -> WorkerResult:
         settings.restore,
         settings.restore_uid,
         settings.bytes_per_second,
+        Seat(settings.index, settings.parallelism),
     )
     before = BackUpBefore(
         cluster,
@@ -238,24 +240,24 @@ class _MountedDoors:
     def place(self, policy: BackupPolicy, run: RestoreRun, repository: Repository, database: str) -> Iterator[Place]:
         opener = partial(open_for_restore, policy, run, database, mounts=self._mounts)
         source = open_target_as_source(policy, run, database, mounts=self._mounts)
+        crew = self._processes.crew(partial(restore_work, opener))
         with contextlib.closing(source), opener() as (target, _):
             yield Place(
                 database=target.database,
                 source=source,
                 plan=lambda request, manifest: plan_restore(request, manifest, repository, target),
-                restore=lambda request, manifest, progress, before: restore(
-                    request,
-                    manifest,
-                    repository,
-                    target,
-                    progress,
-                    now,
-                    self._stop,
+                restore=lambda request, manifest, progress, before, team=None: restore(
+                    *(request, manifest, repository, target, progress, now, self._stop),
                     before_replacing=before,
-                    crew=self._processes.crew(partial(restore_work, opener)),
+                    crew=crew,
+                    team=team,
                 ),
                 plan_to_point=lambda request, reach: plan_to_point(request, reach, repository, target),
                 restore_to_point=partial(self._restore_to_point, policy, run, repository, target, opener),
+                share=lambda request, manifest, team, lead: restore_together(
+                    *(request, manifest, repository, target, team, crew, self._stop, lead)
+                ),
+                forget=lambda request, manifest: forget(request, manifest, target, self._stop),
             )
 
     def _restore_to_point(

@@ -1,7 +1,7 @@
-"""What a pod does next that takes a backup together with others.
+"""What a pod does next that works together with others, on a backup or on a restore.
 
-Its own share first; then what others leave undone; and at last the manifest, if it has brought the last part. It never
-needs to know who is alive: what is late is done by whoever has nothing else to do, twice if need be.
+Its own share first; then what others leave undone; and at last what finishes it, if it has brought the last part. It
+never needs to know who is alive: what is late is done by whoever has nothing else to do, twice if need be.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -9,6 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from holdfast.domain.portions import others, share
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Which of several pods this is. The first one tells how far all are."""
+
+    index: int
+    of: int
+
+
+ALONE = Seat(0, 1)
 
 AT_WORK = 4
 """Portions that one pod may be reading at a time. Where an index has more left, the last of them has not been begun."""

@@ -33,10 +33,11 @@ NAMESPACE_NOT_FOUND = 26
 NAMESPACE_EXISTS = 48
 INVALID_OPTIONS = 72
 DUPLICATE_KEY = 11000
+COLLECTION_UUID_MISMATCH = 361
 COMMAND_NOT_SUPPORTED_ON_VIEW = 166
 # NamespaceNotFound, QueryPlanKilled, SnapshotUnavailable, CollectionUUIDMismatch: what a reader gets when a collection
 # goes, or when it came or changed its name after the cluster time.
-CATALOGUE_CHANGED = frozenset({26, 175, 246, 361})
+CATALOGUE_CHANGED = frozenset({26, 175, 246, COLLECTION_UUID_MISMATCH})
 _SNAPSHOT_TOO_OLD = 239
 _AUTHENTICATION_FAILED = frozenset({11, 18, 8000})
 _OUT_OF_DISK_SPACE = 14031

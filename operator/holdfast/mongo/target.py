@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from bson import encode
+from bson.binary import UUID_SUBTYPE, Binary
 from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.collection import Collection
@@ -19,16 +20,18 @@ from holdfast.mongo.apply_ops import applicable
 from holdfast.mongo.catalogue import BUCKETS, list_collections
 from holdfast.mongo.client import Client, Document
 from holdfast.mongo.disk import free_bytes
-from holdfast.mongo.errors import DUPLICATE_KEY, NAMESPACE_EXISTS, translate
+from holdfast.mongo.errors import COLLECTION_UUID_MISMATCH, DUPLICATE_KEY, NAMESPACE_EXISTS, translate
 from holdfast.mongo.series import Series, batches
 from holdfast.mongo.source import MongoSource
 from holdfast.mongo.wire import find
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, CollectionType, Estimate, KeyRange, ServerInfo
 from holdfast.repository.documents import elements
+from holdfast.repository.portability import version_of
 
 _MAJORITY, _MAJORITY_READ = WriteConcern("majority", wtimeout=60_000), ReadConcern("majority")
 _KEYS_AT_ONCE = 1_000
 _COMPATIBILITY = "featureCompatibilityVersion"
+_WRITES_BY_UUID = (6, 0)
 
 
 class MongoTarget:
@@ -90,11 +93,15 @@ class MongoTarget:
             source, target = (f"{self.database}.{one}" for one in (name, to))
             self._client.admin.command({"renameCollection": source, "to": target, "dropTarget": replace})
 
-    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+    def insert(
+        self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False, once_into: bytes | None = None
+    ) -> int:
         name = collection.name
         into = self._db.get_collection(_data_name(collection))
         # Documents may be older than the validator. To pass it by is a right of its own, asked for only where needed.
         bypass = has_validator(collection.options)
+        meant = {"collectionUUID": Binary(once_into, UUID_SUBTYPE)} if once_into else {}
+        known = only_missing or once_into is not None
         with self._translated(f"Inserting into {name!r} in {self.database!r}"):
             inserted = 0
             for batch in batches(data):
@@ -106,10 +113,17 @@ class MongoTarget:
                         "ordered": collection.capped,
                         "bypassDocumentValidation": bypass,
                         "writeConcern": {"w": 1},
+                        **meant,
                     }
                 )
                 errors = reply.get("writeErrors", ())
-                failed = [error for error in errors if not (only_missing and error.get("code") == DUPLICATE_KEY)]
+                failed = [error for error in errors if not (known and error.get("code") == DUPLICATE_KEY)]
+                if failed and failed[0].get("code") == COLLECTION_UUID_MISMATCH:
+                    raise CollectionFailed(
+                        f"Collection {name!r} of database {self.database!r} was dropped or renamed while it was "
+                        "restored into.",
+                        hint="Find out who did it, and stop them meanwhile.",
+                    )
                 if failed:
                     raise CollectionFailed(
                         f"The server refused {len(failed)} documents of collection {name!r}; the first: "
@@ -117,11 +131,12 @@ class MongoTarget:
                     )
                 if reply["n"] + len(errors) != len(batch):
                     raise CollectionFailed(f"The server took {reply['n']} of {len(batch)} documents of {name!r}.")
-                there_already = {error["index"] for error in errors}
+                # What we inserted ourselves and heard nothing of may have its timestamp still to come.
+                left_alone = {error["index"] for error in errors} if only_missing else set()
                 for index, document in batch.zero_timestamps():
-                    if index not in there_already:
+                    if index not in left_alone:
                         _put_as_it_is(into, document, bypass=bypass)
-                inserted += reply["n"]
+                inserted += len(batch) if once_into else reply["n"]
         return inserted
 
     def repeat(self, writes: Sequence[Operation]) -> None:
@@ -141,6 +156,8 @@ class MongoTarget:
             ) from error
         except OperationFailed as error:
             raise CollectionFailed(error.message, hint="Do not use what was restored.") from error
+    def writes_by_uuid(self) -> bool:
+        return version_of(self.server().version) >= _WRITES_BY_UUID
 
     def counterparts(self, collection: CollectionInfo, documents: Sequence[bytes]) -> list[bytes]:
         found: list[bytes] = []
@@ -172,9 +189,14 @@ class MongoTarget:
         with self._translated(f"Listing the collections of {self.database!r}"):
             return list_collections(self._db, self._client.read_preference)
 
-    def notes(self) -> dict[str, dict[str, str]]:
+    def notes(self, prefix: str = "") -> dict[str, dict[str, str]]:
         with self._translated(f"Reading {STATE!r} in {self.database!r}"):
-            return {str(one.pop("_id")): one for one in self._notes.find()}
+            return {str(one.pop("_id")): one for one in self._notes.find(_keyed(prefix))}
+
+    def note(self, key: str) -> dict[str, str] | None:
+        with self._translated(f"Reading {STATE!r} in {self.database!r}"):
+            found = self._notes.find_one({"_id": key})
+        return None if found is None else {name: value for name, value in found.items() if name != "_id"}
 
     def write_note(self, key: str, note: Mapping[str, str]) -> None:
         with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
@@ -193,6 +215,10 @@ class MongoTarget:
     def delete_note(self, key: str) -> None:
         with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
             self._notes.delete_one({"_id": key})
+
+    def delete_notes(self, prefix: str) -> None:
+        with self._translated(f"Writing to {STATE!r} in {self.database!r}"):
+            self._notes.delete_many(_keyed(prefix))
 
     def drop_notes(self) -> None:
         with self._translated(f"Dropping {STATE!r} in {self.database!r}"):
@@ -238,6 +264,11 @@ class MongoTarget:
             raise NotAuthorized(
                 error.message, hint=f"Give the user the role readWrite on {self.database!r}, or `restore` on admin."
             ) from error
+
+
+def _keyed(prefix: str) -> Document:
+    """The notes whose key begins so."""
+    return {"_id": {"$gte": prefix, "$lt": prefix[:-1] + chr(ord(prefix[-1]) + 1)}} if prefix else {}
 
 
 def has_validator(options: bytes) -> bool:

@@ -1,6 +1,6 @@
 """Where a repository lives."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -38,8 +38,18 @@ class Store(Protocol):
         """All keys below ``prefix``, which ends in a slash, in whatever order. It may be changed meanwhile."""
         ...
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """The same keys, each with the stored bytes of its object: by the listing, without a look at each."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove the object; no error if there is none."""
+        ...
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        """Remove these objects, in as few requests as the store allows; no error for any that is not there.
+
+        Where it raises, some of them may be gone."""
         ...
 
     def check_writable(self) -> None:

@@ -60,9 +60,19 @@ class Target(Protocol):
         TargetNotEmpty if the name is taken, and not to be replaced or not by a collection."""
         ...
 
-    def insert(self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False) -> int:
+    def insert(
+        self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False, once_into: bytes | None = None
+    ) -> int:
         """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
-        write error raises; with ``only_missing``, a duplicate key is none."""
+        write error raises; with ``only_missing``, a duplicate key is none.
+
+        ``once_into``: the UUID of the collection that is meant. CollectionFailed if another one has the name, or none.
+        What is there already counts as inserted by an earlier call that nobody heard the end of. Not for a capped
+        collection, and only where ``writes_by_uuid``."""
+        ...
+
+    def writes_by_uuid(self) -> bool:
+        """Whether the server can be told which collection is meant."""
         ...
 
     def repeat(self, writes: Sequence[Operation]) -> None:
@@ -84,7 +94,11 @@ class Target(Protocol):
 
     # Notes that a restore keeps in the target while it works, under a key each. A majority holds them.
 
-    def notes(self) -> dict[str, dict[str, str]]: ...
+    def notes(self, prefix: str = "") -> dict[str, dict[str, str]]:
+        """Those whose key begins so."""
+        ...
+
+    def note(self, key: str) -> dict[str, str] | None: ...
 
     def write_note(self, key: str, note: Mapping[str, str]) -> None: ...
 
@@ -93,6 +107,8 @@ class Target(Protocol):
         ...
 
     def delete_note(self, key: str) -> None: ...
+
+    def delete_notes(self, prefix: str) -> None: ...
 
     def drop_notes(self) -> None:
         """Remove all, and the place where they are kept."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from holdfast.errors import DamagedBackup
 from holdfast.repository.locks import Lock
@@ -18,7 +19,8 @@ from holdfast.repository.repository import CHUNKS, MANIFESTS, PENDING, Repositor
 from holdfast.repository.shared_work import chunks_of_shared_work
 
 PENDING_AGE = timedelta(days=7)
-_CHECK_EVERY = 100
+_AT_ONCE = 1000
+"""Chunks that are removed before the lock is looked at once more."""
 
 
 @dataclass(frozen=True)
@@ -36,21 +38,19 @@ def sweep(repository: Repository, lock: Lock, now: datetime) -> Sweep:
     needed = _needed(repository, now)
     store = repository.store
     removed = freed = 0
-    for key in [key for key, chunk_id in _chunks_there(repository) if chunk_id not in needed]:
-        if removed % _CHECK_EVERY == 0:
-            lock.check()
-        freed += store.size(key) or 0
-        lock.check_lease()
-        store.delete(key)
-        removed += 1
+    garbage = ((key, size) for key, chunk_id, size in _chunks_there(repository) if chunk_id not in needed)
+    while some := list(islice(garbage, _AT_ONCE)):
+        lock.check()
+        store.delete_many([key for key, _ in some])
+        removed, freed = removed + len(some), freed + sum(size for _, size in some)
     return Sweep(removed, freed)
 
 
-def _chunks_there(repository: Repository) -> Iterator[tuple[str, bytes]]:
-    """Their keys and ids, one by one: of a large repository there are millions."""
-    for key in repository.store.keys(CHUNKS):
+def _chunks_there(repository: Repository) -> Iterator[tuple[str, bytes, int]]:
+    """Their keys, ids and sizes, one by one: of a large repository there are millions."""
+    for key, size in repository.store.sizes(CHUNKS):
         with suppress(ValueError):  # not one of ours
-            yield key, bytes.fromhex(key.rsplit("/", 1)[1])
+            yield key, bytes.fromhex(key.rsplit("/", 1)[1]), size
 
 
 def _needed(repository: Repository, now: datetime) -> set[bytes]:

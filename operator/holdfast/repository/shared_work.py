@@ -127,8 +127,7 @@ class SharedWork:
 
     def forget(self) -> None:
         """Remove all of it. What stays behind goes with the next sweep."""
-        for key in list(self._store.keys(self._root)):
-            self._store.delete(key)
+        self._store.delete_many(list(self._store.keys(self._root)))
 
 
 def chunks_of_shared_work(repository: Repository, now: datetime) -> Iterator[bytes]:

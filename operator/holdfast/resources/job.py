@@ -72,7 +72,8 @@ class JobTemplate(Spec):
         int,
         Field(
             description="How many pods take a backup together, as one Indexed Job: each reads a share of the data at "
-            "the same cluster time. For more than one, the policy's name has at most 49 characters and no dot.",
+            "the same cluster time. As many restore it. For more than one, the policy's name has at most 49 characters "
+            "and no dot.",
             ge=1,
             le=MOST_PODS,
         ),

@@ -9,6 +9,7 @@ from holdfast.domain.phases import CollectionPhase, RestorePhase
 from holdfast.domain.restoring import Existing, Strategy
 from holdfast.resources.base import API_VERSION, Metadata, Spec, Status, Timestamp
 from holdfast.resources.conditions import Condition
+from holdfast.resources.job import MOST_PODS
 from holdfast.resources.notifications import RunNotifications
 from holdfast.resources.point_in_time import Before, ReachedStatus
 from holdfast.resources.policy import Glob
@@ -189,6 +190,16 @@ class RestoreRunSpec(Spec):
         bool,
         Field(description="Before collections are replaced, back them up into the policy's repository."),
     ] = True
+    parallelism: Annotated[
+        int | None,
+        Field(
+            description="How many pods do the restore together, as one Indexed Job: each writes a share of the data, "
+            "and reads it again. What is merged into, and a restore to a point in time, is done by one pod. Default: "
+            "the policy's `spec.job.parallelism`.",
+            ge=1,
+            le=MOST_PODS,
+        ),
+    ] = None
     active_deadline_seconds: Annotated[
         int | None,
         Field(

@@ -6,13 +6,14 @@ from functools import partial
 from threading import Event
 from typing import Protocol
 
+from holdfast.domain.teamwork import ALONE, Seat
 from holdfast.ports import Clock, Member, Progress, Source
 from holdfast.repository.manifest import PolicyIdentity
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.resources.policy import BackupPolicy
 from holdfast.resources.run import BackupRun
 from holdfast.services.back_up import back_up
-from holdfast.services.back_up_together import ALONE, Seat, back_up_together
+from holdfast.services.back_up_together import back_up_together
 from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.read_segment import SegmentCrew
 

@@ -8,11 +8,10 @@ part commits the manifest. All stay until then: whoever dies, somebody is there 
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from threading import Event
 
 from holdfast.domain.snapshot_window import measured_rate
-from holdfast.domain.teamwork import Patience, Teamwork
+from holdfast.domain.teamwork import Patience, Seat, Teamwork
 from holdfast.errors import CatalogueChanged, Interrupted, SnapshotLost, Unavailable
 from holdfast.ports import Clock, Member, Progress, Source
 from holdfast.repository.locks import Lock, LockKind, locked
@@ -32,17 +31,6 @@ from holdfast.services.shared_progress import SharedProgress
 
 SourceOpener = Callable[[Member | None], AbstractContextManager[tuple[Source, SegmentCrew | None]]]
 """Opens the source, at one member where that is chosen; and who reads it."""
-
-
-@dataclass(frozen=True)
-class Seat:
-    """Which of several pods this is. The first one tells how far all are."""
-
-    index: int
-    of: int
-
-
-ALONE = Seat(0, 1)
 
 
 def back_up_together(

@@ -118,7 +118,7 @@ def cancel_job(cluster: Cluster, run_body: KubeObject) -> None:
 def cancel_restore(cluster: Cluster, run_body: KubeObject) -> None:
     """The same of a RestoreRun. Its worker is asked to stop, and tells in an event what state the target is in."""
     run = parse_restore(run_body)
-    _cancel(cluster, run, job_of_restore(run.metadata.name))
+    _cancel(cluster, run, run.status.job or job_of_restore(run.metadata.name))
 
 
 def _cancel(cluster: Cluster, run: Run, job_name: str | None) -> None:

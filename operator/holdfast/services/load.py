@@ -4,24 +4,24 @@ Order: collections → documents → indexes, while other collections are loaded
 expires before it was compared.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event
 from time import monotonic
 
-from holdfast.errors import HoldfastError
-from holdfast.ports import Advance, CollectionInfo, Progress, Target
+from holdfast.ports import CollectionInfo, Progress, Target
 from holdfast.repository.documents import elements, unordered
 from holdfast.repository.manifest import CollectionRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Alone
-from holdfast.services.read_back import ReadBack
-from holdfast.services.restore_work import Insertion, RestoreCrew, RestoreTask, Sum, worker
+from holdfast.services.many_hands import ManyHands
+from holdfast.services.restore_board import Board
+from holdfast.services.restore_hands import Hands, OwnHands, Titles
+from holdfast.services.restore_share import Team
+from holdfast.services.restore_work import RestoreCrew, worker
 
 WORTH_A_CREW = 32 * 1024 * 1024
 """Raw bytes. Less is written before other processes have connected."""
-_CHUNKS_AT_ONCE = 4
 
 
 class Loader:
@@ -29,7 +29,8 @@ class Loader:
 
     ``created`` is called when a collection has been made, before anything is in it. ``check`` is called between steps,
     and raises where the work must not go on. ``catch_up`` is called, if given, with collections that were compared and
-    have no index yet; they are what the backup shows only then.
+    have no index yet; they are what the backup shows only then. ``together``: with whom the work on all but a few
+    documents is shared; not with ``catch_up``.
     """
 
     def __init__(
@@ -43,80 +44,63 @@ class Loader:
         created: Callable[[CollectionRecord], object] = lambda _: None,
         check: Callable[[], object] = lambda: None,
         catch_up: Callable[[Sequence[CollectionRecord]], object] | None = None,
+        together: tuple[Board, Team] | None = None,
     ) -> None:
-        self._repository, self._target, self._progress, self._stop = repository, target, progress, stop
-        self._alone = Alone(worker(target, repository))
-        self._helpers, self._crew = crew, crew or self._alone
-        self._created, self._check, self._catch_up = created, check, catch_up
+        self._target, self._progress, self._created, self._catch_up = target, progress, created, catch_up
+        self._together = together
+        alone: RestoreCrew = Alone(worker(target, repository))
+        self._few = OwnHands(repository, target, progress, stop, alone, check)
+        own = OwnHands(repository, target, progress, stop, crew or alone, check)
+        self._many: Hands = ManyHands(own, *together) if together else own
         self.proof_seconds = 0.0
         """What it took to read and compare all documents."""
 
-    def load(self, records: Sequence[CollectionRecord], titles: Mapping[str, str]) -> list[str]:
+    def shares(self, records: Sequence[CollectionRecord]) -> bool:
+        """Whether others take part in loading these."""
+        return self._together is not None and not _few(records)
+
+    def load(
+        self, records: Sequence[CollectionRecord], titles: Titles, kept: Collection[str] = frozenset()
+    ) -> list[str]:
         """Given collections that are not there, none of them a view, make them, and return how they differ from the
-        backup: nothing, if all is well. ``titles``: how a record's collection is called to people.
+        backup: nothing, if all is well. ``titles``: how a record's collection is called to people. ``kept``: what an
+        earlier attempt has made, and others may be at work on.
 
         Raises DamagedBackup if a chunk proves damaged, CollectionFailed for any refused write, TargetNotEmpty if a
         collection is there after all, Unavailable, Interrupted.
         """
-        small = sum(c.logical_bytes for c in records) < WORTH_A_CREW
-        self._crew = self._alone if small or not self._helpers else self._helpers
+        hands = self._few if _few(records) else self._many
         # The largest first: its indexes take longest to build, and that goes on beside all the rest.
         stored = sorted(records, key=lambda c: -c.logical_bytes)
         for collection in stored:
-            self._target.create(collection.name, collection.options, collection.type)
-            self._created(collection)
+            if collection.name not in kept:
+                self._target.create(collection.name, collection.options, collection.type)
+                self._created(collection)
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="indexes") as builder:
-            builds = self._insert(stored, titles, None if self._catch_up else builder)
+            builds: list[Future[None]] = []
+
+            def build(collection: CollectionRecord) -> None:
+                builds.append(builder.submit(self._build, collection))
+
+            hands.write(stored, titles, build if self._catch_up is None else lambda _: None)
             self._progress.phase("Verifying")
             begin = monotonic()
-            problems = list(self._compare(stored, titles))
+            problems = list(self._compare(hands, stored, titles))
             self.proof_seconds += monotonic() - begin
             if self._catch_up and not problems:
                 self._catch_up(stored)
-                builds = [builder.submit(self._build, collection) for collection in stored]
-            for build in builds:
-                build.result()
+                for collection in stored:
+                    build(collection)
+            for one in builds:
+                one.result()
         for collection in stored:
             expiring = [index for index in collection.indexes if _expires(index)]
             self._target.create_indexes(collection.name, collection.options, expiring)
         return problems
 
-    def _insert(
-        self, stored: Sequence[CollectionRecord], titles: Mapping[str, str], builder: Executor | None
-    ) -> list[Future[None]]:
-        """``builder`` builds the indexes of what is complete."""
-        records = {c.name: c for c in stored}
-        missing = {c.name: c.chunks for c in stored}
-        steps: dict[RestoreTask, Sum] = {}  # of what is under way; there may be a million tasks
-        done_documents = done_bytes = 0
-        total_documents, total_bytes = sum(c.documents for c in stored), sum(c.logical_bytes for c in stored)
-
-        def advanced(task: RestoreTask, step: Sum) -> None:
-            steps[task] = step
-            documents = done_documents + sum(s.documents for s in steps.values())
-            size = done_bytes + sum(s.bytes for s in steps.values())
-            title = titles[task.collection.name]
-            self._progress.advance(Advance(title, documents, size, 0, total_documents, total_bytes))
-
-        builds = [builder.submit(self._build, c) for c in stored if not c.chunks] if builder else []
-        tasks = (task for collection in stored for task in self._insertions(collection))
-        for task, result in self._crew.work(tasks, advanced, self._stop):
-            if isinstance(result, HoldfastError):
-                raise result
-            steps.pop(task, None)
-            done_documents, done_bytes = done_documents + result.documents, done_bytes + result.bytes
-            self._check()
-            if isinstance(task, Insertion):
-                name = task.collection.name
-                missing[name] -= len(task.chunks)
-                if builder and not missing[name]:
-                    builds.append(builder.submit(self._build, records[name]))
-        return builds
-
-    def _compare(self, stored: Sequence[CollectionRecord], titles: Mapping[str, str]) -> Iterator[str]:
+    def _compare(self, hands: Hands, stored: Sequence[CollectionRecord], titles: Titles) -> Iterator[str]:
         catalogue = {c.name: c for c in self._target.catalogue()}
-        again = ReadBack(self._repository, self._target, self._crew, self._stop, self._check)
-        sums = again.sums(stored, catalogue)
+        sums = hands.sums(stored, catalogue, titles)
         for collection in stored:
             title, found = titles[collection.name], sums.get(collection.name)
             if found is None:
@@ -126,16 +110,13 @@ class Loader:
             elif f"{found.document_hash:064x}" != collection.document_hash:
                 yield f"Collection {title!r} has other documents than the backup."
 
-    def _insertions(self, collection: CollectionRecord) -> Iterator[Insertion]:
-        refs = self._repository.chunk_refs(collection)
-        # The order of a capped collection is part of it.
-        step = None if collection.capped else _CHUNKS_AT_ONCE
-        while part := list(islice(refs, step)):
-            yield Insertion(collection.info, tuple(ref.id for ref in part), sum(ref.documents for ref in part))
-
     def _build(self, collection: CollectionRecord) -> None:
         indexes = [index for index in collection.indexes if not _expires(index)]
         self._target.create_indexes(collection.name, collection.options, indexes)
+
+
+def _few(records: Sequence[CollectionRecord]) -> bool:
+    return sum(c.logical_bytes for c in records) < WORTH_A_CREW
 
 
 def compare_catalogue(

@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Event
 
 from holdfast.errors import HoldfastError
-from holdfast.ports import CollectionInfo, Estimate, Target
-from holdfast.repository.chunks import HASH_MODULUS
+from holdfast.ports import CollectionInfo, Estimate, KeyRange, Target
 from holdfast.repository.manifest import CollectionRecord
 from holdfast.repository.repository import Repository
 from holdfast.services.divide import divide, divided
-from holdfast.services.restore_work import Reading, RestoreCrew, RestoreTask, Sum, Sweep
+from holdfast.services.restore_work import Reading, RestoreCrew, RestoreTask, Sum, Sweep, total
 
 _WORTH_TWO = 16 * 1024 * 1024
 """Raw bytes. Less is read by one before a second has begun."""
@@ -45,8 +44,8 @@ class ReadBack:
         apart = [one for one in present if not _meet(found[one.name])]
         for one in apart:
             found[one.name].clear()
-        self._work((task for one in apart for task in self._ranges(one, there[one.name])), found)
-        return {name: _total(sums) for name, sums in found.items()}
+        self._work((task for one in apart for task in self._readings(one, there[one.name])), found)
+        return {name: total(sums) for name, sums in found.items()}
 
     def _work(self, tasks: Iterator[RestoreTask], found: Mapping[str, list[Sum]]) -> None:
         for task, result in self._crew.work(tasks, lambda *_: None, self._stop):
@@ -64,21 +63,21 @@ class ReadBack:
         yield Sweep(info, half)
         yield Sweep(info, record.documents - half, backwards=True)
 
-    def _ranges(self, record: CollectionRecord, info: CollectionInfo) -> Iterator[RestoreTask]:
-        estimate = Estimate(record.documents, record.logical_bytes)
-        last = divided(self._repository.chunk_refs(record))
-        for keys in divide(self._target, info, None, last, estimate, further=self._crew.size > 1):
-            yield Reading(info, keys)
+    def _readings(self, record: CollectionRecord, info: CollectionInfo) -> Iterator[RestoreTask]:
+        ranges = ranges_of(record, info, self._repository, self._target, further=self._crew.size > 1)
+        return (Reading(info, keys) for keys in ranges)
+
+
+def ranges_of(
+    record: CollectionRecord, info: CollectionInfo, repository: Repository, target: Target, *, further: bool
+) -> Iterator[KeyRange]:
+    """Ranges of keys that together are a restored collection, by how its backup was divided; with ``further``, divided
+    more where that is worth it."""
+    estimate = Estimate(record.documents, record.logical_bytes)
+    last = divided(repository.chunk_refs(record))
+    return divide(target, info, None, last, estimate, further=further)
 
 
 def _meet(halves: Sequence[Sum]) -> bool:
     """Whether the document behind the first half is the last one of the second; true of what was read as a whole."""
     return len({one.edge for one in halves}) == 1
-
-
-def _total(sums: Sequence[Sum]) -> Sum:
-    return Sum(
-        sum(one.documents for one in sums),
-        sum(one.bytes for one in sums),
-        sum(one.document_hash for one in sums) % HASH_MODULUS,
-    )

@@ -41,7 +41,7 @@ def reconcile_restore(cluster: Cluster, namespace: str, name: str, *, image: Wor
     if body is None or "deletionTimestamp" in body["metadata"]:
         return None
     run = parse_restore(body)
-    job_name = job_of_restore(name)
+    job_name = run.status.job or job_of_restore(name)
     if run.status.terminal:
         settle_job(cluster, run, job_name, run.status.reason)
         return None

@@ -8,13 +8,13 @@ May be killed anywhere. The notes in the target tell the next attempt what is it
 change that anybody sees, and goes on after it.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event
 
 from holdfast.domain.restoring import Strategy
-from holdfast.errors import CollectionFailed, DamagedBackup, HoldfastError, TargetBusy, TargetNotEmpty
+from holdfast.errors import CollectionFailed, DamagedBackup, HoldfastError, Interrupted, TargetBusy, TargetNotEmpty
 from holdfast.ports import Clock, Progress, Target
 from holdfast.repository.manifest import CollectionRecord, Manifest
 from holdfast.repository.repository import Repository
@@ -22,10 +22,12 @@ from holdfast.services.catch_up import CatchUp
 from holdfast.services.load import Loader, compare_catalogue
 from holdfast.services.merge import Merged, merge
 from holdfast.services.plan_restore import decide
+from holdfast.services.restore_board import Board, forget_boards
 from holdfast.services.restore_notes import Notes, token_of
 from holdfast.services.restore_outcome import RestoreOutcome, outcome_of
 from holdfast.services.restore_plan import Chosen, Decision, RestorePlan
 from holdfast.services.restore_request import RestoreRequest
+from holdfast.services.restore_share import Team
 from holdfast.services.restore_work import RestoreCrew
 from holdfast.services.target_lease import Lease, leased
 from holdfast.services.try_out import try_out, untouched
@@ -45,12 +47,14 @@ def restore(
     *,
     before_replacing: BeforeReplacing | None = None,
     crew: RestoreCrew | None = None,
+    team: Team | None = None,
     when_equal: Callable[[], object] | None = None,
 ) -> RestoreOutcome:
     """Given a committed backup and what is wanted of it, do it and compare.
 
     ``before_replacing`` is called before anything that is seen is dropped or replaced. ``crew`` does the work on all
-    but a small backup; it works on the same repository and target. ``when_equal`` is called when all is proven, before
+    but a small backup; it works on the same repository and target. ``team``: others do their share of that
+    (:mod:`holdfast.services.restore_together`). ``when_equal`` is called when all is proven, before
     the notes of this restore go: a kill there has it called again.
 
     Raises before anything is written: BackupNotFound, InvalidSpec, TargetNotEmpty, NotAuthorized, StoreFull,
@@ -61,18 +65,20 @@ def restore(
     token = token_of(request.token, manifest.backup_id, target.database)
     if not Notes(target, token).done:
         decide(request, manifest, target).require_possible()
-    with leased(target, f"the restore of backup {manifest.backup_id}", stop) as lease:
+    board = Board(target, token)
+    with leased(target, f"the restore of backup {manifest.backup_id}", stop, restore=board.identity) as lease:
         notes, decision = Notes(target, token), decide(request, manifest, target)
         if notes.done:
             if when_equal:
                 when_equal()
-            notes.clear()
+            if not team:
+                notes.clear()
             return replace(outcome_of(decision), repeated=_catch_up(decision, manifest, repository, stop).count)
         decision.require_possible()
         _require_chunks(decision, manifest, repository, stop)
         for warning in decision.plan.warnings:
             progress.warn(warning)
-        work = _Restore(decision, manifest, repository, target, progress, stop, crew, lease, notes)
+        work = _Restore(decision, manifest, repository, target, progress, stop, crew, lease, notes, board, team)
         return work.run(clock, before_replacing, when_equal or (lambda: None))
 
 
@@ -113,6 +119,8 @@ class _Restore:
         crew: RestoreCrew | None,
         lease: Lease,
         notes: Notes,
+        board: Board,
+        team: Team | None,
     ) -> None:
         self._decision = decision
         self._plan, self._manifest, self._target, self._progress = decision.plan, manifest, target, progress
@@ -120,11 +128,14 @@ class _Restore:
         self._ordered = manifest.imported is None
         self._name_in_backup = {one.plan.target: one.plan.name for one in decision.chosen}
         self._catch_up = _catch_up(decision, manifest, repository, stop)
+        self._board, self._team = board, team
+        together = (board, team) if team and self._can_share() else None
         self._loader = Loader(
             *(repository, target, progress, stop, crew),
             created=self._note_created,
             check=lease.check,
             catch_up=self._make_one_moment if manifest.changes else None,
+            together=together,
         )
         fresh = [one for one in decision.chosen if one.plan.action != "merge"]
         self._chosen = decision.chosen
@@ -143,7 +154,11 @@ class _Restore:
         self, clock: Clock, before_replacing: BeforeReplacing | None, when_equal: Callable[[], object]
     ) -> RestoreOutcome:
         notes, plan = self._notes, self._plan
+        if self._team and self._merges:
+            names = ", ".join(repr(one.plan.target) for one in self._merges[:10])
+            self._progress.warn(f"One pod merges into what is there, whatever parallelism says: {names}.")
         notes.drop_dead()
+        forget_boards(self._target, keep=self._board.identity)
         notes.begin(self._manifest.backup_id, plan.strategy.value, clock())
         self._progress.phase("Running")
         if self._catch_up.count:
@@ -156,6 +171,8 @@ class _Restore:
             if before_replacing and plan.replaced:
                 before_replacing(plan)
             self._lease.check()
+            if self._team and self._team.ended():
+                raise Interrupted("It was told meanwhile that the restore has ended.", hint="It goes no further.")
             if self._swaps and not notes.replacing:
                 self._require_nothing_new()
         except HoldfastError as error:
@@ -173,7 +190,7 @@ class _Restore:
         problems += [problem for one in merged.values() for problem in one.problems]
         if not problems:
             when_equal()
-            notes.finish()
+            notes.finish(keep=self._team is not None)
         done = outcome_of(self._decision, merged)
         return replace(
             done,
@@ -187,22 +204,44 @@ class _Restore:
     def _prepare(self) -> None:
         """Make ready, in scratch collections, what will be renamed into place."""
         notes = self._notes
-        notes.drop_scratch()
         records, titles = [], {}
         for one in self._swaps:
             name, scratch = one.plan.target, notes.scratch(one.plan.target)
-            notes.make(name, scratch, None)
             records.append(one.record.model_copy(update={"name": scratch}))
             titles[scratch] = name
+        kept = self._kept(records, titles)
+        notes.drop_scratch(keep=kept)
+        for scratch, name in titles.items():
+            if scratch not in kept:
+                notes.make(name, scratch, None)
         self._title_of_place = titles
         try:
-            problems = self._loader.load(records, titles)
+            problems = self._loader.load(records, titles, kept)
             problems += compare_catalogue(records, self._target, titles, ordered=self._ordered)
             if problems:
                 raise CollectionFailed(" ".join(problems[:10]), hint="Try again, or restore another backup.")
         except HoldfastError as error:
             self._forget(error)
             raise untouched(error, titles) from error
+
+    def _kept(self, records: Sequence[CollectionRecord], titles: Mapping[str, str]) -> frozenset[str]:
+        """What an earlier attempt has made and this one goes on with: others may be at work on it."""
+        if not self._loader.shares(records):
+            return frozenset()
+        there = self._target.identities()
+        ours = (one for one in records if self._notes.is_made(titles[one.name], there.get(one.name)))
+        return frozenset(one.name for one in ours if not one.capped)
+
+    def _can_share(self) -> bool:
+        if self._manifest.changes:
+            self._progress.warn("Writes that were done during the backup are repeated in the end: one pod restores it.")
+            return False
+        if self._target.writes_by_uuid():
+            return True
+        self._progress.warn(
+            "The target's server is older than MongoDB 6.0, which several pods need to write together: one pod does it."
+        )
+        return False
 
     def _require_nothing_new(self) -> None:
         there = self._target.identities()
@@ -219,7 +258,10 @@ class _Restore:
         """Nobody has seen anything yet: leave nothing behind."""
         if isinstance(error, TargetBusy):
             return  # what is there may be another attempt's by now
+        if self._team and error.retryable and not self._team.ended():
+            return  # others are at work on it, and another pod leads them on
         with suppress(HoldfastError):  # the next attempt, or the next restore, does it
+            self._board.close()
             self._notes.drop_scratch()
             self._notes.clear()
 
@@ -228,9 +270,11 @@ class _Restore:
     def _load_directly(self) -> list[str]:
         if not self._directs:
             return []
-        self._drop_what_is_replaced(self._directs)
+        titles = {record.name: record.name for record in self._directs}
+        kept = self._kept(self._directs, titles)
+        self._drop_what_is_replaced([record for record in self._directs if record.name not in kept])
         try:
-            return self._loader.load(self._directs, {record.name: record.name for record in self._directs})
+            return self._loader.load(self._directs, titles, kept)
         except TargetNotEmpty:
             self._notes.withdraw(record.name for record in self._directs)
             raise

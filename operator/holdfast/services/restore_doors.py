@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from holdfast.domain.teamwork import ALONE, Seat
 from holdfast.ports import Progress, Source
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
@@ -15,6 +16,7 @@ from holdfast.services.reach import Reach
 from holdfast.services.restore_outcome import RestoreOutcome
 from holdfast.services.restore_plan import RestorePlan
 from holdfast.services.restore_request import RestoreRequest
+from holdfast.services.restore_share import Team
 from holdfast.services.restore_to_point import PointOutcome
 
 
@@ -29,6 +31,8 @@ class RestoreTask:
     run: str
     run_uid: str
     bytes_per_second: float | None = None
+    seat: Seat = ALONE
+    """Which of the pods that do it together this is."""
 
 
 BeforeReplacing = Callable[[RestorePlan], None]
@@ -41,9 +45,26 @@ class Place:
     database: str
     source: Source
     plan: Callable[[RestoreRequest, Manifest], RestorePlan]
-    restore: Callable[[RestoreRequest, Manifest, Progress, BeforeReplacing | None], RestoreOutcome]
+    restore: "RestoreDoor"
     plan_to_point: Callable[[RestoreRequest, Reach], tuple[RestorePlan, Foreseen]]
     restore_to_point: Callable[[RestoreRequest, Reach, Foreseen, Progress], PointOutcome]
+    share: Callable[[RestoreRequest, Manifest, Team, Callable[[], RestoreOutcome]], RestoreOutcome | None]
+    """Take part in a restore by several pods, as ``restore_together`` does."""
+    forget: Callable[[RestoreRequest, Manifest], None]
+    """Remove what several pods have noted, once it is told how the restore ended."""
+
+
+class RestoreDoor(Protocol):
+    """Does a restore; with a team, whoever shares in it has a part of the work."""
+
+    def __call__(
+        self,
+        request: RestoreRequest,
+        manifest: Manifest,
+        progress: Progress,
+        before: BeforeReplacing | None,
+        team: Team | None = None,
+    ) -> RestoreOutcome: ...
 
 
 class Doors(Protocol):

@@ -4,7 +4,7 @@
 rename keeps: what somebody else made under the same name is not ours.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from datetime import datetime
 
 from holdfast.domain.restoring import identity_of, is_own, scratch_name
@@ -24,7 +24,7 @@ class Notes:
     def __init__(self, target: Target, token: str) -> None:
         self._target, self.token = target, token
         self._key = f"{_PREFIX}{identity_of(token)}"
-        self._all = target.notes()
+        self._all = target.notes(_PREFIX)
 
     @property
     def begun(self) -> bool:
@@ -95,10 +95,12 @@ class Notes:
                 self._target.delete_note(key)
                 del self._all[key]
 
-    def finish(self) -> None:
-        """All is in place and proven: forget this restore. Whoever finds the notes half removed knows that it is so."""
+    def finish(self, *, keep: bool = False) -> None:
+        """All is in place and proven: forget this restore. Whoever finds the notes half removed knows that it is so.
+        ``keep``: let somebody else forget it, later."""
         self._write(self._key, self._all[self._key] | {"done": "yes"})
-        self.clear()
+        if not keep:
+            self.clear()
 
     def clear(self) -> None:
         """Forget this restore."""
@@ -107,9 +109,9 @@ class Notes:
             self._target.delete_note(key)
             del self._all[key]
 
-    def drop_scratch(self) -> None:
-        """Drop what this restore had made ready aside."""
-        self._drop_scratch_of(self._key)
+    def drop_scratch(self, keep: Container[str] = frozenset()) -> None:
+        """Drop what this restore had made ready aside, but for the collections of these names."""
+        self._drop_scratch_of(self._key, keep)
 
     def drop_dead(self) -> None:
         """Drop what restores that died had made ready, and never put into place. The lease is ours: none of them lives.
@@ -139,11 +141,11 @@ class Notes:
                 told.append(f"{what}. If it is dead, what it left is removed: {', '.join(places[:10]) or 'nothing'}.")
         return told
 
-    def _drop_scratch_of(self, key: str) -> None:
+    def _drop_scratch_of(self, key: str, keep: Container[str] = frozenset()) -> None:
         there = self._target.identities()
         for name, one in self._all.items():
-            if name.startswith(f"{key}/") and is_own(one["place"]) and one["place"] in there:
-                self._target.drop(one["place"])
+            if name.startswith(f"{key}/") and is_own(place := one["place"]) and place in there and place not in keep:
+                self._target.drop(place)
 
     def _of(self, name: str) -> Mapping[str, str] | None:
         return self._all.get(self._key_of(name))

@@ -1,14 +1,15 @@
 """What a restore is made of: to insert some chunks of a collection, and to read all or a stretch of it again."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import islice
 from threading import Event
 
 from holdfast.errors import CollectionFailed, HoldfastError, Interrupted
 from holdfast.ports import CollectionInfo, KeyRange, Target
-from holdfast.repository.chunks import HASH_MODULUS
+from holdfast.repository.chunks import HASH_MODULUS, ChunkRef
 from holdfast.repository.repository import Repository
 from holdfast.services.crew import Advanced, Crew, Work
 
@@ -21,6 +22,8 @@ class Insertion:
     chunks: tuple[bytes, ...]
     documents: int
     """That the chunks hold by their list."""
+    once_into: bytes | None = None
+    """As :meth:`holdfast.ports.Target.insert` takes it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,28 @@ class Sum:
     edge: str = ""
 
 
+def total(sums: Iterable[Sum]) -> Sum:
+    """Of several parts."""
+    found = list(sums)
+    return Sum(
+        sum(one.documents for one in found),
+        sum(one.bytes for one in found),
+        sum(one.document_hash for one in found) % HASH_MODULUS,
+    )
+
+
 RestoreCrew = Crew[RestoreTask, Sum, Sum]
+
+_CHUNKS_AT_ONCE = 4
+
+
+def insertions(
+    collection: CollectionInfo, refs: Iterator[ChunkRef], *, once_into: bytes | None = None
+) -> Iterator[Insertion]:
+    """A few chunks each; all of them for a capped collection, of which the order is a part."""
+    step = None if collection.capped else _CHUNKS_AT_ONCE
+    while part := list(islice(refs, step)):
+        yield Insertion(collection, tuple(ref.id for ref in part), sum(ref.documents for ref in part), once_into)
 
 
 @contextmanager
@@ -91,7 +115,7 @@ def _insert(
                 f"The restore was stopped in collection {task.collection.name!r}.", hint="It is not complete."
             )
         data = repository.read_chunk(chunk_id)
-        documents += target.insert(task.collection, data)
+        documents += target.insert(task.collection, data, once_into=task.once_into)
         size += len(data)
         advanced(task, Sum(documents, size))
     if documents != task.documents:

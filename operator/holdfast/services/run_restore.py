@@ -8,13 +8,15 @@ worker that is asked to stop also says in an event what state the target is in: 
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 from threading import Event
 from typing import Any, TypeVar
 
 from holdfast.domain.phases import Phase, RestorePhase
 from holdfast.domain.run_end import RunEnd
+from holdfast.domain.teamwork import ALONE
 from holdfast.domain.worker_message import WorkerMessage
-from holdfast.errors import HoldfastError, Interrupted, InvalidSpec
+from holdfast.errors import HoldfastError, Interrupted, InvalidSpec, TargetBusy
 from holdfast.ports import RESTORE_RUN, Clock, Cluster, Progress
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.manifest import Manifest
@@ -40,16 +42,21 @@ from holdfast.services.restore_report import (
     reached,
     restore_request,
 )
+from holdfast.services.restore_request import RestoreRequest
+from holdfast.services.restore_seat import RunHasEnded, await_backup
+from holdfast.services.restore_share import Team
 from holdfast.services.target_state import target_state
 from holdfast.services.understand import check_understood
-from holdfast.services.worker_report import EXIT_RETRY, Failure, WorkerResult, failure_of, patiently
+from holdfast.services.worker_report import EXIT_RETRY, SHARE_DONE, Failure, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import about, change_restore, parse_policy, parse_restore
 from holdfast.specs import restore_status
+from holdfast.specs.restore_job import pods_wanted
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 UNTOUCHED = "Nothing was changed in the target."
+ONE_POD = "One pod does this restore, whatever parallelism says: what the oplog tells is repeated in one order."
 
 
 class RestoreWorker:
@@ -72,6 +79,8 @@ class RestoreWorker:
         self._run: RestoreRun | None = None
         self._progress: RestoreProgress | None = None
         self._changing = self._ending = False
+        self._leads = task.seat.index == 0
+        """Whether this pod speaks for all."""
         self._facts: dict[str, Any] = {}
 
     def work(self) -> WorkerResult:
@@ -91,10 +100,16 @@ class RestoreWorker:
             return _known_end(run.status)
         check_understood(run)
         progress = self._progress = self._progress_of(run.metadata.name)
+        if not self._leads:
+            run = self._run = await_backup(run, self._task.seat, self._find_run, self._clock, self._stop, self._wait)
+            if run.status.terminal:
+                return _known_end(run.status)
         self._change(self._started)
+        # Of several pods, the one that leads tells.
+        warn = progress.warn if self._leads else _log.warning
         with self._doors.repository(policy) as repository:
             repository.open()
-            way = find_way(run, policy.metadata.name, repository, progress.warn)
+            way = find_way(run, policy.metadata.name, repository, warn)
             manifest = way.manifest
             self._pin(way)
             with (
@@ -104,12 +119,14 @@ class RestoreWorker:
                     self._clock,
                     f"restore of {manifest.backup_id}",
                     self._stop,
-                    progress.warn,
+                    warn,
                     repository.witness,
                 ),
             ):
                 repository.resolve(manifest.backup_id)  # a prune may have been faster than our lock
                 if way.reach:
+                    if pods_wanted(policy, run) > 1:
+                        progress.warn(ONE_POD)
                     return self._restore_to_point(run, way.reach, place, progress)
                 return self._restore(policy, run, manifest, repository, place, progress)
 
@@ -124,10 +141,37 @@ class RestoreWorker:
     ) -> WorkerResult:
         request = restore_request(run, self._task.bytes_per_second)
         self._facts["database"] = place.database
+        if run.spec.mode is Mode.PLAN:
+            return self._planned(self._plan(request, manifest, place))
+        seat = self._task.seat
+        if seat == ALONE:
+            return self._restored(place.database, self._lead(policy, run, manifest, repository, place, progress))
+        team = Team(seat, self._clock, RunHasEnded(self._find_run, self._clock))
+        lead = partial(self._lead, policy, run, manifest, repository, place, progress, team)
+        outcome = place.share(request, manifest, team, lead)
+        result = self._restored(place.database, outcome) if outcome else SHARE_DONE
+        place.forget(request, manifest)
+        return result
+
+    def _plan(self, request: RestoreRequest, manifest: Manifest, place: Place) -> RestorePlan:
         plan = place.plan(request, manifest)
         self._show_plan(place.database, plan)
-        if run.spec.mode is Mode.PLAN:
-            return self._planned(plan)
+        return plan
+
+    def _lead(
+        self,
+        policy: BackupPolicy,
+        run: RestoreRun,
+        manifest: Manifest,
+        repository: Repository,
+        place: Place,
+        progress: RestoreProgress,
+        team: Team | None = None,
+    ) -> RestoreOutcome:
+        """Do the restore, by this pod or as the one that leads others."""
+        self._leads = True
+        request = restore_request(run, self._task.bytes_per_second)
+        plan = self._plan(request, manifest, place)
 
         def before_replacing(plan: RestorePlan) -> None:
             self._changing = False  # what stops it now leaves the target as it is
@@ -139,10 +183,14 @@ class RestoreWorker:
 
         self._changing = True
         wanted = run.spec.pre_restore_backup
-        outcome = self._told_where_it_stands(
-            lambda: place.restore(request, manifest, progress, before_replacing if wanted else None), plan, place
-        )
-        return self._restored(place.database, outcome)
+        before = before_replacing if wanted else None
+        try:
+            return self._told_where_it_stands(
+                lambda: place.restore(request, manifest, progress, before, team), plan, place
+            )
+        except TargetBusy:
+            self._leads, self._changing = self._task.seat.index == 0, False
+            raise
 
     def _restore_to_point(self, run: RestoreRun, reach: Reach, place: Place, progress: Progress) -> WorkerResult:
         request = restore_request(run, self._task.bytes_per_second)
@@ -182,7 +230,9 @@ class RestoreWorker:
 
     # --- saying ----------------------------------------------------------------------------------------------------
 
-    def _started(self, run: RestoreRun) -> RestoreRunStatus:
+    def _started(self, run: RestoreRun) -> RestoreRunStatus | None:
+        if not self._leads:
+            return restore_status.joined(run.status, now=self._clock(), generation=run.metadata.generation)
         return restore_status.started(run.status, now=self._clock(), generation=run.metadata.generation)
 
     def _pin(self, way: Way) -> None:
@@ -212,8 +262,11 @@ class RestoreWorker:
         return self._ended(Phase.SUCCEEDED, "PartialBackup" if outcome.skipped else "Succeeded", text, 0, collections)
 
     def _failed(self, failure: Failure) -> WorkerResult:
-        text = failure.text if self._changing else f"{failure.text} {UNTOUCHED}"
-        return self._ended(Phase.FAILED, failure.reason, text, failure.exit_code)
+        return self._ended(Phase.FAILED, failure.reason, self._and_target(failure.text), failure.exit_code)
+
+    def _and_target(self, text: str) -> str:
+        """With what it means for the target, where this pod knows that."""
+        return text if self._changing or not self._leads else f"{text} {UNTOUCHED}"
 
     def _ended(
         self, phase: Phase, reason: str, text: str, code: int, collections: list[dict[str, Any]] | None = None
@@ -230,7 +283,9 @@ class RestoreWorker:
 
     def _retry(self, failure: Failure) -> WorkerResult:
         stopped = failure.reason == Interrupted.reason
-        text = failure.text if self._changing else f"{failure.text} {UNTOUCHED}"
+        text = self._and_target(failure.text)
+        if not self._leads:
+            return WorkerResult(EXIT_RETRY, WorkerMessage(failure.reason, text))
         next_try = "" if stopped else " It will be tried again."
 
         def change(run: RestoreRun) -> RestoreRunStatus:
@@ -259,7 +314,7 @@ class RestoreWorker:
         """Have facts in the status before anything is built on them. ClusterUnavailable if that cannot be."""
         self._change(lambda run: run.status.model_copy(update=known))
 
-    def _change(self, change: Callable[[RestoreRun], RestoreRunStatus]) -> None:
+    def _change(self, change: Callable[[RestoreRun], RestoreRunStatus | None]) -> None:
         """Write a change that must be there before the work goes on."""
 
         def ours(run: RestoreRun) -> RestoreRunStatus | None:

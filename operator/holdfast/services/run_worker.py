@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 
 from holdfast.domain.phases import Phase
 from holdfast.domain.run_end import RunEnd
+from holdfast.domain.teamwork import ALONE, Seat
 from holdfast.domain.turns import PATIENCE
 from holdfast.domain.worker_message import WorkerMessage
 from holdfast.errors import (
@@ -34,11 +35,10 @@ from holdfast.services.adopt_job import adopt, may_have_job_of_schedule
 from holdfast.services.apply_retention import apply_retention, report_retention
 from holdfast.services.await_turn import Turn, await_moment, await_turn, moment_of
 from holdfast.services.back_up_for_run import Opener, back_up_for_run
-from holdfast.services.back_up_together import ALONE, Seat
 from holdfast.services.find_policy import find_policy
 from holdfast.services.understand import check_understood
 from holdfast.services.verify import verify
-from holdfast.services.worker_report import EXIT_RETRY, WorkerResult, failure_of, patiently
+from holdfast.services.worker_report import EXIT_RETRY, SHARE_DONE, WorkerResult, failure_of, patiently
 from holdfast.services.write_status import change_run, parse_policy, parse_run
 from holdfast.specs import run_status
 from holdfast.specs.names import JOB_LABEL, JOB_UID_LABEL, reason_of_job
@@ -61,9 +61,6 @@ class WorkerTask:
     """Whether the operator says when to begin."""
     seat: Seat = ALONE
     """Which of the pods that work on the run together this is."""
-
-
-_SHARE_DONE = WorkerResult(0, WorkerMessage("ShareDone", "Another pod of this Job tells what came of the run."))
 
 
 class RunProgress(Progress, Protocol):
@@ -116,7 +113,7 @@ class Worker:
                 policy, run, self._task.seat, self._open, (source, repository, crew), progress, self._clock, self._stop
             )
             if outcome is None:
-                return _SHARE_DONE
+                return SHARE_DONE
             progress.phase(Phase.VERIFYING)
             report = verify(repository, outcome.manifest, read_data=False, stop=self._stop)
             result, reported = self._finished(outcome.manifest, outcome.warnings, report.problems)

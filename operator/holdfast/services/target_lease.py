@@ -17,7 +17,8 @@ from holdfast.ports import Target
 LEASE_SECONDS = 60.0
 RENEWAL_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
-_KEY = "lease"
+LEASE = "lease"
+"""The key of the note."""
 
 
 class Lease:
@@ -41,7 +42,7 @@ class Lease:
         with self._lock:
             now = monotonic()
             after = self._note | {"beat": token_hex(8)}
-            if self._target.replace_note(_KEY, self._note, after):
+            if self._target.replace_note(LEASE, self._note, after):
                 self._note, self._renewed = after, now
             else:
                 self._lost = True
@@ -55,16 +56,18 @@ class Lease:
     def release(self) -> None:
         """Give it back. The place where notes are kept goes too, unless somebody's notes are in it."""
         self.renew()
-        if set(self._target.notes()) == {_KEY}:
+        if set(self._target.notes()) == {LEASE}:
             self._target.drop_notes()
         else:
-            self._target.delete_note(_KEY)
+            self._target.delete_note(LEASE)
 
 
 @contextmanager
-def leased(target: Target, purpose: str, stop: Event) -> Iterator[Lease]:
-    """Hold the target's lease, and renew it. TargetBusy where another restore is alive; a dead one is waited out."""
-    lease = Lease(target, _acquire(target, purpose, stop))
+def leased(target: Target, purpose: str, stop: Event, *, restore: str = "") -> Iterator[Lease]:
+    """Hold the target's lease, and renew it. TargetBusy where another restore is alive; a dead one is waited out.
+
+    ``restore``: what the restore is known by, so that others who work on the same one see whose it is."""
+    lease = Lease(target, _acquire(target, purpose, restore, stop))
     ended = Event()
     keeper = Thread(target=lease.keep, args=(ended,), name="lease", daemon=True)
     keeper.start()
@@ -77,12 +80,13 @@ def leased(target: Target, purpose: str, stop: Event) -> Iterator[Lease]:
             lease.release()
 
 
-def _acquire(target: Target, purpose: str, stop: Event) -> dict[str, str]:
-    note = {"holder": f"{socket.gethostname()}/{getpid()}", "purpose": purpose, "beat": token_hex(8)}
+def _acquire(target: Target, purpose: str, restore: str, stop: Event) -> dict[str, str]:
+    holder = f"{socket.gethostname()}/{getpid()}"
+    note = {"holder": holder, "purpose": purpose, "restore": restore, "beat": token_hex(8)}
     seen: dict[str, str] | None = None
     since = monotonic()
-    while not target.replace_note(_KEY, None, note):
-        current = target.notes().get(_KEY)
+    while not target.replace_note(LEASE, None, note):
+        current = target.note(LEASE)
         if current is None:
             continue  # given back a moment ago
         if seen is None:
@@ -93,7 +97,7 @@ def _acquire(target: Target, purpose: str, stop: Event) -> dict[str, str]:
                 f"{current['holder']}.",
                 hint="Wait until it has ended.",
             )
-        elif monotonic() > since + LEASE_SECONDS and target.replace_note(_KEY, seen, note):
+        elif monotonic() > since + LEASE_SECONDS and target.replace_note(LEASE, seen, note):
             break
         if stop.wait(_LOOK_SECONDS):
             raise Interrupted("Asked to stop while waiting for another restore into the same database.")

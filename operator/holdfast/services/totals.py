@@ -1,14 +1,16 @@
 """What a repository holds in all, and how much of it is shared between its backups."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from struct import Struct
 
 from holdfast.errors import DamagedBackup
 from holdfast.repository.chunks import ChunkRef
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 
+_CHUNK = Struct("32sQQ")
 _READERS = 8
 """Lists are small, and a store far away answers slowly: several are asked for at once."""
 
@@ -52,35 +54,46 @@ def totals(repository: Repository, manifests: Sequence[Manifest], unreadable: in
     names = list(dict.fromkeys(name for manifest in manifests for name in _lists(manifest)))
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="totals") as pool:
         lists = dict(zip(names, pool.map(lambda name: _list(repository, name), names), strict=True))
-    chunks: dict[bytes, ChunkRef] = {}
+    chunks: set[bytes] = set()
     needed: set[str] = set()
-    backups = logical = 0
+    backups = logical = unique = stored = 0
     for manifest in manifests:
-        found = [lists[name] for name in _lists(manifest)]
-        if None in found:
+        found = {name: lists[name] for name in _lists(manifest)}
+        if None in found.values():
             # One that was removed a moment ago is not damaged.
             unreadable += repository.find(manifest.backup_id) is not None
             continue
-        for entry in found:
-            if entry:
-                chunks |= entry.refs
-        needed |= set(_lists(manifest))
+        for name, entry in found.items():
+            if entry is None or name in needed:
+                continue
+            needed.add(name)
+            stored += entry.stored_bytes
+            for chunk_id, raw_bytes, stored_bytes in entry.chunks():
+                if chunk_id not in chunks:
+                    chunks.add(chunk_id)
+                    unique, stored = unique + raw_bytes, stored + stored_bytes
         backups += 1
         logical += manifest.logical_bytes
     return Totals(
         backups=backups,
         logical_bytes=logical,
-        unique_bytes=sum(ref.logical_bytes for ref in chunks.values()),
-        stored_bytes=sum(ref.stored_bytes for ref in chunks.values()) + sum(_size(lists[name]) for name in needed),
+        unique_bytes=unique,
+        stored_bytes=stored,
         chunks=len(chunks),
         damaged=unreadable,
     )
 
 
-@dataclass(frozen=True)
 class _List:
-    refs: dict[bytes, ChunkRef]
-    stored_bytes: int
+    """What counts of a list, packed: there may be millions of chunks. ``stored_bytes``: of the list itself."""
+
+    def __init__(self, refs: Iterable[ChunkRef], stored_bytes: int) -> None:
+        self._chunks, self.stored_bytes = bytearray(), stored_bytes
+        for ref in refs:
+            self._chunks += _CHUNK.pack(ref.id, ref.logical_bytes, ref.stored_bytes)
+
+    def chunks(self) -> Iterator[tuple[bytes, int, int]]:
+        return _CHUNK.iter_unpack(self._chunks)
 
 
 def _lists(manifest: Manifest) -> list[str]:
@@ -89,14 +102,9 @@ def _lists(manifest: Manifest) -> list[str]:
 
 def _list(repository: Repository, name: str) -> _List | None:
     try:
-        refs = {ref.id: ref for ref in repository.refs_in((name,))}
+        return _List(repository.refs_in((name,)), repository.chunk_size(bytes.fromhex(name)) or 0)
     except DamagedBackup:
         return None
-    return _List(refs, repository.chunk_size(bytes.fromhex(name)) or 0)
-
-
-def _size(entry: _List | None) -> int:
-    return entry.stored_bytes if entry else 0
 
 
 def _ratio(whole: int, part: int) -> float:

@@ -25,6 +25,9 @@ class WorkerResult:
     message: WorkerMessage
 
 
+SHARE_DONE = WorkerResult(0, WorkerMessage("ShareDone", "Another pod of this Job tells what came of the run."))
+
+
 @dataclass(frozen=True)
 class Failure:
     """An error as people read it."""

@@ -91,16 +91,22 @@ def first_run_of(policy: str, lineage: str) -> str:
 
 
 def job_of_run(run: str) -> str:
-    """Name of the Job of a run that was made by hand. With an index behind it, it is the name of a host: one label."""
-    if "." not in run:
-        return fit(run, INDEXED_NAME_LIMIT)
-    digest = sha256(run.encode()).hexdigest()[:8]
-    return f"{run.replace('.', '-')[: INDEXED_NAME_LIMIT - 9].rstrip('-')}-{digest}"
+    """Name of the Job of a run that was made by hand."""
+    return _host(run)
 
 
 def job_of_restore(run: str) -> str:
     """Name of the Job of a RestoreRun. A BackupRun of the same name has another."""
-    return fit(f"restore-{run}")
+    return _host(f"restore-{run}")
+
+
+def _host(name: str) -> str:
+    """``name``, or one like it, of a Job of several pods. With an index behind it, it is the name of a host: one
+    label."""
+    if "." not in name:
+        return fit(name, INDEXED_NAME_LIMIT)
+    digest = sha256(name.encode()).hexdigest()[:8]
+    return f"{name.replace('.', '-')[: INDEXED_NAME_LIMIT - 9].rstrip('-')}-{digest}"
 
 
 def job_of_prune(policy: str) -> str:

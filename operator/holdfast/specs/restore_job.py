@@ -33,6 +33,9 @@ def job_for_restore(
     environment = {"HOLDFAST_RESTORE": name, "HOLDFAST_RESTORE_UID": run.metadata.uid}
     if bytes_per_second is not None:
         environment["HOLDFAST_BYTES_PER_SECOND"] = f"{bytes_per_second:.0f}"
+    pods = pods_of(policy, run)
+    if pods > 1:
+        environment["HOLDFAST_PARALLELISM"] = str(pods)
     secret = spec.target.uri_secret_ref
     errand = Errand(
         "restore",
@@ -40,6 +43,7 @@ def job_for_restore(
         {TARGET: MountedSecret(secret.name, {secret.key: URI_FILE}, ((URI_FILE,),))} if secret else {},
         {RESTORE_ANNOTATION: name},
         spec.active_deadline_seconds,
+        pods,
     )
     return {
         "metadata": {
@@ -51,6 +55,17 @@ def job_for_restore(
         },
         "spec": job_spec(policy, image, errand),
     }
+
+
+def pods_wanted(policy: BackupPolicy, run: RestoreRun) -> int:
+    """How many pods are asked for, by the run or else by its policy."""
+    return run.spec.parallelism or policy.spec.job.parallelism
+
+
+def pods_of(policy: BackupPolicy, run: RestoreRun) -> int:
+    """How many do it. A plan is no work, and the oplog has one order."""
+    alone = run.spec.mode is not Mode.APPLY or run.spec.source.replays
+    return 1 if alone else pods_wanted(policy, run)
 
 
 def backup_before_restore(policy: BackupPolicy, run: RestoreRun, *, job: str, job_uid: str) -> KubeObject:

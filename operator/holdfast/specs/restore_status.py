@@ -68,6 +68,14 @@ def started(status: RestoreRunStatus, *, now: datetime, generation: int) -> Rest
     return planning.model_copy(update={"attempts": attempts, "start_time": status.start_time or now})
 
 
+def joined(status: RestoreRunStatus, *, now: datetime, generation: int) -> RestoreRunStatus | None:
+    """One more of several pods works on it: no other attempt. None if that is told already."""
+    if status.phase not in (None, RestorePhase.PENDING):
+        return None
+    planning = moved(status, RestorePhase.PLANNING, reason="Planning", message="", now=now, generation=generation)
+    return planning.model_copy(update={"start_time": status.start_time or now})
+
+
 def ended(status: RestoreRunStatus, end: RunEnd, *, now: datetime, generation: int) -> RestoreRunStatus:
     """The run is over. What the worker said about it is taken over."""
     phase = RestorePhase(end.phase.value)

@@ -35,6 +35,8 @@ class _Service:
     options: Mapping[str, Any]
     words: Words
     """``authority`` is also the variable that is read."""
+    bulk: Mapping[str, Any] | None = None
+    """Options of a client that deletes many objects by one request, where that is another one."""
     host_style: str = ""
     """The variable that says whether the bucket is named in the host."""
 
@@ -48,8 +50,9 @@ _SERVICES = {
             "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
         ),
         endpoints=("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
-        # One request for each object: some servers have no bulk deletion, and we delete one at a time.
+        # One request for each object: some servers have no bulk deletion. Where there are many, it is tried.
         options={"disable_bulk_delete": True},
+        bulk={"disable_bulk_delete": False},
         words=Words(
             credentials="AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or the role of this pod",
             region="AWS_REGION",
@@ -103,19 +106,18 @@ def open_bucket(place: Place, settings: Mapping[str, str], words: Words | None =
     }
     if bundle := settings.get(service.words.authority):
         options["root_certificate"] = _certificates(service.words.authority, Path(bundle))
-    make: Any = service.client
+
+    def made(more: Mapping[str, Any]) -> Any:
+        make: Any = service.client
+        prefix, together = place.prefix or None, {**config, **service.options, **more}
+        return make(place.bucket, prefix=prefix, config=together, client_options=options, retry_config=_RETRY)
+
     try:
-        client = make(
-            place.bucket,
-            prefix=place.prefix or None,
-            config={**config, **service.options},
-            client_options=options,
-            retry_config=_RETRY,
-        )
+        client, bulk = made({}), made(service.bulk) if service.bulk else None
     except (BaseError, ValueError, FileNotFoundError):
         # Not chained and not quoted: the client's text may hold a part of a key.
         raise InvalidSpec(f"The settings for {address} cannot be used.", hint=f"Check {words.credentials}.") from None
-    return ObjectStore(client, Bucket(address, place.bucket, words))
+    return ObjectStore(client, Bucket(address, place.bucket, words), bulk)
 
 
 def _endpoint(variable: str, url: str) -> str:

@@ -7,7 +7,7 @@ linked to its key, which fails where the key exists (link(2)). Names that begin 
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -84,9 +84,18 @@ class FileStore:
                     if not name.startswith("."):
                         yield (Path(directory) / name).relative_to(self._root).as_posix()
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for key in self.keys(prefix):
+            if (size := self.size(key)) is not None:
+                yield key, size
+
     def delete(self, key: str) -> None:
         with self._told():
             self._path(key).unlink(missing_ok=True)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def check_writable(self) -> None:
         # Not in a folder: who removes that takes it from another one who is at it.

@@ -1,6 +1,6 @@
 """A store in memory, for tests: the same contract as the real ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from threading import Lock
 
 from holdfast.ports import Labels
@@ -32,9 +32,18 @@ class MemoryStore:
     def keys(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in list(self.objects) if key.startswith(prefix)))
 
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        for key in self.keys(prefix):
+            if (size := self.size(key)) is not None:
+                yield key, size
+
     def delete(self, key: str) -> None:
         with self._lock:
             self.objects.pop(key, None)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for key in keys:
+            self.delete(key)
 
     def check_writable(self) -> None:
         return

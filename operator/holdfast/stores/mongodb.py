@@ -6,7 +6,7 @@ document with the key comes last and makes the object exist. Other documents in 
 system may have used the same names) have other ``_id`` and are not touched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -99,10 +99,15 @@ class MongoStore:
         return int(document["size"])
 
     def keys(self, prefix: str) -> Iterator[str]:
+        return (document["_id"] for document in self._below(prefix, {"_id": 1}))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return ((document["_id"], int(document["size"])) for document in self._below(prefix, {"size": 1}))
+
+    def _below(self, prefix: str, fields: Document) -> Iterator[Document]:
         with self._reading():
-            names = self._collection(prefix).find({"_id": {"$gte": prefix, "$lt": prefix + _LAST}}, {"_id": 1})
-            for document in names.sort("_id", 1):
-                yield document["_id"]
+            found = self._collection(prefix).find({"_id": {"$gte": prefix, "$lt": prefix + _LAST}}, fields)
+            yield from found.sort("_id", 1)
 
     def delete(self, key: str) -> None:
         collection = self._collection(key)
@@ -110,6 +115,18 @@ class MongoStore:
             document = collection.find_one_and_delete({"_id": key}, {"parts": 1})
             if document:
                 self._delete_parts(collection, document)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for chunks in (True, False):
+            named = {"_id": {"$in": [key for key in keys if key.startswith(CHUNKS) is chunks]}}
+            if not named["_id"]["$in"]:
+                continue
+            collection = self._collection(CHUNKS if chunks else "")
+            with self._writing():
+                parts = [part for one in collection.find(named, {"parts": 1}) for part in one.get("parts", ())]
+                # First what makes them objects: without its parts, one would be damaged.
+                collection.delete_many(named)
+                self._delete_parts(collection, {"parts": parts})
 
     def check_writable(self) -> None:
         for prefix in ("probe/", f"{CHUNKS}probe/"):

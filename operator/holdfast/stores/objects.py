@@ -1,7 +1,8 @@
 """A repository in a bucket: one object for each key, by a conditional request that creates only what is not there."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from secrets import token_hex
 from typing import TypeVar
 
@@ -9,7 +10,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import AzureStore, GCSStore, S3Store
 
-from holdfast.errors import InvalidSpec, StoreUnavailable
+from holdfast.errors import HoldfastError, InvalidSpec, StoreUnavailable
 from holdfast.ports import Labels
 from holdfast.stores.background import Background
 from holdfast.stores.bucket_errors import Bucket
@@ -31,8 +32,9 @@ class ObjectStore:
     NotAuthorized if the server refuses, StoreUnavailable if it does not answer. So do all calls.
     """
 
-    def __init__(self, client: Client, bucket: Bucket) -> None:
-        self._client, self._bucket = client, bucket
+    def __init__(self, client: Client, bucket: Bucket, bulk: Client | None = None) -> None:
+        """``bulk``: a client of the same that deletes many objects by one request, which some servers do not know."""
+        self._client, self._bucket, self._bulk = client, bucket, bulk
         self.address = bucket.address
         self._background = Background()
         try:
@@ -60,12 +62,15 @@ class ObjectStore:
         return self._found(size)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        return (key for key, _ in self.sizes(prefix))
+
+    def sizes(self, prefix: str) -> Iterator[tuple[str, int]]:
         pages = obstore.list(self._client, prefix, chunk_size=_PAGE)
         while page := self._result(lambda: anext(pages, None)):
             for entry in page:
                 # A client that shows folders leaves empty objects named like them.
                 if entry["path"].startswith(prefix):
-                    yield entry["path"]
+                    yield entry["path"], entry["size"]
 
     def delete(self, key: str) -> None:
         def delete() -> None:
@@ -73,6 +78,21 @@ class ObjectStore:
                 self._result(lambda: obstore.delete_async(self._client, key))
 
         patiently(delete)
+
+    def delete_many(self, keys: Sequence[str]) -> None:
+        for start in range(0, len(keys), _PAGE):
+            self._delete_page(keys[start : start + _PAGE])
+
+    def _delete_page(self, keys: Sequence[str]) -> None:
+        # By one request; where the server refuses that, by one each, several at a time; where it minds that one of them
+        # is not there, or does not answer, one by one.
+        clients: list[Client] = [self._bulk, self._client] if self._bulk else [self._client]
+        for client in clients:
+            with suppress(FileNotFoundError, HoldfastError):
+                self._result(partial(obstore.delete_async, client, keys))
+                return
+        for key in keys:
+            self.delete(key)
 
     def check_writable(self) -> None:
         """Also prove that the server keeps an object that exists: some that speak S3 overwrite it all the same."""

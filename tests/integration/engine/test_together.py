@@ -17,14 +17,14 @@ import pytest
 from pymongo.database import Database
 
 from holdfast.domain.consistency import Consistency
-from holdfast.domain.teamwork import Patience
+from holdfast.domain.teamwork import Patience, Seat
 from holdfast.errors import SnapshotLost
 from holdfast.ports import WHOLE, ClusterTime, CollectionInfo, KeyRange, Member, Source
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository, new_backup_id
 from holdfast.repository.shared_work import SHARED, SharedWork
 from holdfast.services.back_up import back_up
-from holdfast.services.back_up_together import Seat, back_up_together
+from holdfast.services.back_up_together import back_up_together
 from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.plan_together import layout_of
 from holdfast.services.verify import verify
@@ -65,14 +65,14 @@ class Pods:
     """The pods of one Job: each has its own source and its own view of the repository."""
 
     def __init__(self, mongod: Mongod, database: str, directory: Path) -> None:
-        self.mongod, self.database, self.directory = mongod, database, directory
+        self.uri, self.database, self.directory = mongod.uri, database, directory
         directory.mkdir(exist_ok=True)
         self.request = BackupRequest(new_backup_id(now(), token_hex(8)), None, (), (), Consistency.REQUIRED, now())
         self.recorders: dict[int, Recorder] = {}
 
     @contextmanager
     def source(self, member: Member | None) -> Iterator[tuple[Source, None]]:
-        source = open_source(self.mongod.uri, self.database, origin=ORIGIN, member=member)
+        source = open_source(self.uri, self.database, origin=ORIGIN, member=member)
         try:
             yield source, None
         finally:
@@ -278,3 +278,53 @@ def test_all_read_within_the_one_limit(mongod: Mongod, shop: Db, tmp_path: Path)
     began = monotonic()
     pods.all(2)
     assert monotonic() - began >= pods.manifest.logical_bytes / (8 * 2**20) * 0.7
+
+
+WINDOW = "minSnapshotHistoryWindowInSeconds"
+
+
+def window(mongod: Mongod) -> int:
+    return int(mongod.client.admin.command({"getParameter": 1, WINDOW: 1})[WINDOW])
+
+
+def looking(pods: Pods, look: Callable[[], object]) -> Any:
+    """Looks before the first range that is read of each source."""
+
+    @contextmanager
+    def opener(member: Member | None) -> Iterator[tuple[Source, None]]:
+        with pods.source(member) as (source, _):
+            yield cast("Source", Watched(source, look)), None
+
+    return opener
+
+
+def test_the_snapshot_window_is_long_enough_before_any_pod_reads_and_set_back_after_the_last(
+    mongod: Mongod, shop: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.domain.snapshot_window._START", 400)
+    pods = Pods(mongod, shop.name, tmp_path)
+    found: dict[int, int] = {}
+
+    def run(index: int) -> BackupOutcome | None:
+        return pods.run(index, 2, looking(pods, lambda: found.setdefault(index, window(mongod))))
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, range(2)))
+    assert set(found) == {0, 1}
+    assert all(400 < seconds < 500 for seconds in found.values())
+    assert window(mongod) == 300
+
+
+def test_where_it_may_not_be_raised_that_is_said_once_and_before_anything_is_read(
+    mongod: Mongod, shop: Db, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.domain.snapshot_window._START", 400)
+    user = f"reader-{shop.name}"
+    password = mongod.create_user(user, [{"role": "read", "db": shop.name}])
+    pods = Pods(mongod, shop.name, tmp_path)
+    pods.uri = mongod.uri_for(user, password, database=shop.name)
+    said: list[list[str]] = []
+    pods.run(0, 2, looking(pods, lambda: said.append(list(pods.recorders[0].warnings))))
+    assert [len(warnings) for warnings in said] == [1]
+    assert "role hostManager on admin" in said[0][0]
+    assert pods.manifest.documents == 16_000 + 8 + 150

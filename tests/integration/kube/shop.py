@@ -72,7 +72,15 @@ class Shop:
         self.database["timeEntries"].update_many({}, {"$set": {"note": "overwritten"}})
 
     def is_clean(self) -> bool:
-        return not differences(self.clean, snapshot_of(self.database, skip=OWN_COLLECTIONS))
+        return not differences(self.clean, self.content())
+
+    def content(self) -> Any:
+        return snapshot_of(self.database, skip=OWN_COLLECTIONS)
+
+    def may_write(self, database: str) -> None:
+        """Have the policy's user restore into another database, past validators too."""
+        roles = [{"role": role, "db": database} for role in ("readWrite", "dbAdmin")]
+        self.database.client.admin.command({"grantRolesToUser": f"user-{self.database.name}", "roles": roles})
 
     def events(self, name: str = "back") -> list[tuple[str, str]]:
         output = self.here.kubectl(

@@ -18,13 +18,17 @@ DOCUMENTS = 60_000
 
 @pytest.fixture
 def big(shop: Shop) -> Shop:
+    fill_big(shop)
+    by_two_pods(shop, source={"collections": ["big", "users"], "maxBytesPerSecond": 5 * 2**20})
+    return shop
+
+
+def fill_big(shop: Shop) -> None:
     text = "word " * 200
     for first in range(0, DOCUMENTS, 10_000):
         shop.database["big"].insert_many(
             [RawBSONDocument(encode({"_id": n, "text": f"{n} {text}"})) for n in range(first, first + 10_000)]
         )
-    by_two_pods(shop, source={"collections": ["big", "users"], "maxBytesPerSecond": 5 * 2**20})
-    return shop
 
 
 def by_two_pods(shop: Shop, **spec: Any) -> None:

@@ -4,7 +4,9 @@ import base64
 from pathlib import Path
 from typing import Any
 
+import obstore
 import pytest
+from obstore.exceptions import GenericError
 
 from holdfast.errors import AuthenticationFailed, InvalidSpec, InvalidUri, NotAuthorized, StoreUnavailable
 from holdfast.stores.addresses import Place
@@ -182,3 +184,53 @@ def assert_no_secret(refused: pytest.ExceptionInfo[Any], *secrets: str) -> None:
     while error:
         assert not [secret for secret in secrets if secret in str(error)]
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+Deletions = list[tuple[Any, list[str]]]
+
+
+@pytest.fixture
+def deletions(monkeypatch: pytest.MonkeyPatch) -> Deletions:
+    """What the client is asked to delete, and by which client."""
+    asked: Deletions = []
+    real = obstore.delete_async
+
+    def delete(client: Any, keys: Any) -> Any:
+        asked.append((client, keys))
+        return real(client, keys)
+
+    monkeypatch.setattr(obstore, "delete_async", delete)
+    return asked
+
+
+def test_a_thousand_objects_of_s3_go_by_one_request(s3: S3, deletions: Deletions) -> None:
+    store = open_bucket(Place("s3", s3.new_bucket(), "team/db"), s3.settings)
+    keys = [f"chunks/ab/{number:04}" for number in range(40)]
+    for key in keys:
+        store.create(key, b"data")
+    store.delete_many([*keys, *(f"chunks/cd/{number:04}" for number in range(1000))])
+    assert [len(asked) for _, asked in deletions] == [1000, 40]
+    assert {client.config["disable_bulk_delete"] for client, _ in deletions} == {"false"}
+    assert list(store.keys("chunks/")) == []
+    store.close()
+
+
+def test_a_server_that_cannot_delete_many_at_once_is_asked_for_each(
+    s3: S3, deletions: Deletions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_bucket(Place("s3", s3.new_bucket()), s3.settings)
+    keys = [f"chunks/ab/{number}" for number in range(5)]
+    for key in keys:
+        store.create(key, b"data")
+    counted = obstore.delete_async
+
+    def delete(client: Any, asked: Any) -> Any:
+        if client.config["disable_bulk_delete"] == "false":
+            raise GenericError("Server returned non-2xx status code: 501 Not Implemented")
+        return counted(client, asked)
+
+    monkeypatch.setattr(obstore, "delete_async", delete)
+    store.delete_many(keys)
+    assert [asked for _, asked in deletions] == [keys]
+    assert list(store.keys("chunks/")) == []
+    store.close()

@@ -84,6 +84,29 @@ def test_a_deleted_object_is_gone_and_may_be_deleted_again(store: Store, key: st
     assert (store.read(key), store.size(key), list(store.keys(FOLDERS[key]))) == (None, None, [])
 
 
+def test_many_objects_are_deleted_at_once_also_where_some_are_not_there(store: Store) -> None:
+    names = [f"chunks/ab/{number:04}" for number in range(30)]
+    for name in (*names, CHUNK, MANIFEST, "backups/2"):
+        store.create(name, b"data")
+    store.delete_many([*names, "chunks/ab/nothing", "backups/nothing", MANIFEST])
+    assert [*store.keys("chunks/"), *store.keys("backups/")] == [CHUNK, "backups/2"]
+    store.delete_many([])
+
+
+def test_an_object_in_parts_goes_with_its_parts(store: Store) -> None:
+    store.create(CHUNK, token_bytes(30 * MIB))
+    store.delete_many([CHUNK])
+    assert (store.read(CHUNK), store.size(CHUNK), list(store.sizes("chunks/"))) == (None, None, [])
+    assert store.create(CHUNK, b"anew")
+
+
+def test_keys_are_listed_with_the_sizes_of_their_objects(store: Store) -> None:
+    sizes = {"chunks/ab/1": 0, "chunks/ab/2": 7, "chunks/b/1": 5 * MIB}
+    for name, size in sizes.items():
+        store.create(name, bytes(size))
+    assert dict(store.sizes("chunks/")) == sizes
+
+
 def test_a_deleted_object_can_be_created_anew(store: Store, key: str) -> None:
     store.create(key, b"one")
     store.delete(key)
