@@ -27,7 +27,7 @@ def breaks(path: str, old: Schema, new: Schema, *, spec: bool) -> Iterator[str]:
     """What an object, or a worker, of the older release would stumble over."""
     if old.get("type") != new.get("type"):
         yield f"{path}: the type was {old.get('type')} and is {new.get('type')}"
-    if gone := set(old.get("enum", ())) - set(new.get("enum", old.get("enum", ()))):
+    if gone := set(old.get("enum", ())) - set(new.get("enum") or old.get("enum", ())):
         yield f"{path}: there is no {', '.join(sorted(gone))} any more"
     if wanted := set(new.get("required", ())) - set(old.get("required", ())):
         yield f"{path}: {', '.join(sorted(wanted))} must be there now"

@@ -156,6 +156,7 @@ class MongoTarget:
             ) from error
         except OperationFailed as error:
             raise CollectionFailed(error.message, hint="Do not use what was restored.") from error
+
     def writes_by_uuid(self) -> bool:
         return version_of(self.server().version) >= _WRITES_BY_UUID
 
