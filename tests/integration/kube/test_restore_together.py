@@ -31,8 +31,9 @@ def test_two_pods_do_one_restore_and_one_that_is_killed_comes_back(backed_up: Sh
     # Each of them has two processes at most.
     here.wait(lambda: len(held(client, f"{then}.big", INSERTS)) > 2, "both are writing", 90)
     second.process.kill()
-    assert second.end() == 137
+    # Its helpers hold what it wrote to until they see that it is gone, and they wait for the server.
     release(client, f"{then}.big", INSERTS)
+    assert second.end() == 137
     again: str = here.wait(lambda: live_pods(here, "restore-back").get(1), "index 1 has another pod", 60)
     second = shop.start_pod(again)
     status = here.wait_for_status("rr", "back", 120, phase="Succeeded")
