@@ -152,7 +152,7 @@ class MongoTarget:
             raise NotAuthorized(
                 error.message,
                 hint=f"What was written during the backup is repeated, which takes readWrite on {self.database!r} and "
-                "the role `restore` on admin.",
+                "the role `restore` on admin; for a time-series readWriteAnyDatabase on admin.",
             ) from error
         except OperationFailed as error:
             raise CollectionFailed(error.message, hint="Do not use what was restored.") from error

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from holdfast.domain.oplog import BUCKETS, Operation
+from holdfast.domain.privileges import lacking
 from holdfast.domain.restoring import Existing, Strategy, identity_of, is_own
 from holdfast.domain.selection import matches
-from holdfast.errors import BackupNotFound, InvalidSpec, TargetNotEmpty
+from holdfast.errors import BackupNotFound, InvalidSpec, NotAuthorized, TargetNotEmpty
 from holdfast.ports import ClusterTime, Target
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
@@ -17,13 +19,15 @@ from holdfast.services.restore_request import RestoreRequest
 
 @dataclass(frozen=True)
 class Foreseen:
-    """What a replay will do. ``made``: collections that come on the way, by their names in the target."""
+    """What a replay will do. ``made``: collections that come on the way, by their names in the target. ``rewritten``:
+    those of time-series, by the names of their buckets, in which more is done than to insert: a right of its own."""
 
     operations: int
     last: ClusterTime | None
     made: frozenset[str]
     collections: tuple[str, ...]
     warnings: tuple[str, ...]
+    rewritten: frozenset[str] = frozenset()
 
 
 def base_request(request: RestoreRequest, manifest: Manifest) -> RestoreRequest | None:
@@ -49,8 +53,10 @@ def foresee(request: RestoreRequest, reach: Reach) -> Foreseen:
             hint="Restore into another database, look at it, back that up, and restore that backup over the live one.",
         )
     way, operations, last = course_of(request, reach), 0, None
+    rewritten: set[str] = set()
     for time, done in way.steps():
         operations, last = operations + len(done), time
+        rewritten.update(one.collection for one in done if _rewrites(one))
     seen = {one.name for one in reach.manifest.collections} | set(way.names.made)
     for pattern in request.include:
         if not any(matches(name, (pattern,)) for name in seen):
@@ -59,13 +65,26 @@ def foresee(request: RestoreRequest, reach: Reach) -> Foreseen:
                 hint="`holdfast show` lists what the backup holds.",
             )
     made = frozenset(name for name in way.names.made.values() if not is_own(name))
-    return Foreseen(operations, last, made, way.names.targets, warnings_of(way))
+    return Foreseen(operations, last, made, way.names.targets, warnings_of(way), frozenset(rewritten))
+
+
+def _rewrites(one: Operation) -> bool:
+    return one.kind in ("update", "delete") and one.collection.startswith(BUCKETS)
 
 
 def conflict_with(
     foreseen: Foreseen, request: RestoreRequest, manifest: Manifest, target: Target
-) -> TargetNotEmpty | None:
-    """What is in the target and would come on the way too. What the backup itself brings, its own plan tells."""
+) -> TargetNotEmpty | NotAuthorized | None:
+    """What is in the target and would come on the way too, or what the user may not do there. What the backup itself
+    brings, its own plan tells."""
+    needed = dict.fromkeys(foreseen.rewritten, frozenset({"update", "remove"}))
+    privileges = target.privileges() if needed else None
+    if privileges is not None and (missing := sorted(lacking(privileges, target.database, needed))):
+        return NotAuthorized(
+            f"The user may not update and remove in {', '.join(missing[:10])} of database {target.database!r}, which "
+            "the replay of a time-series takes.",
+            hint="Give it the role readWriteAnyDatabase on admin, or one with these actions on these collections.",
+        )
     rename = dict(request.rename)
     brought = {rename.get(one.name, one.name) for one in manifest.collections}
     there = sorted({one.name for one in target.catalogue()} & (foreseen.made - brought))

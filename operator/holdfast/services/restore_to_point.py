@@ -9,7 +9,6 @@ from struct import Struct
 from threading import Event
 
 from holdfast.domain.restoring import is_own
-from holdfast.errors import TargetNotEmpty
 from holdfast.ports import Clock, Progress, Replayer, Target
 from holdfast.repository.documents import elements
 from holdfast.repository.manifest import CollectionRecord, Manifest
@@ -64,8 +63,8 @@ def restore_to_point(
 ) -> PointOutcome:
     """Given where to and how to get there, do it. ``foreseen``: what a plan of the same has found.
 
-    Before anything is written, all slices are read, with the errors of ``foresee``, and TargetNotEmpty. Then what
-    ``restore`` raises, and CollectionFailed for any change that the server refuses.
+    Before anything is written, all slices are read, with the errors of ``foresee``, TargetNotEmpty and NotAuthorized.
+    Then what ``restore`` raises, and CollectionFailed for any change that the server refuses.
     """
     if foreseen is None:
         progress.phase("Planning", "reading the oplog")
@@ -75,7 +74,7 @@ def restore_to_point(
     base: RestoreOutcome | None = None
     if note not in target.notes():
         if conflict := conflict_with(foreseen, request, reach.manifest, target):
-            raise TargetNotEmpty(f"{conflict.message} Nothing was written.", hint=conflict.hint)
+            raise type(conflict)(f"{conflict.message} Nothing was written.", hint=conflict.hint)
         wanted = base_request(replace(request, token=token), reach.manifest)
         if wanted is None:
             target.write_note(note, content)

@@ -9,9 +9,11 @@ from bson.timestamp import Timestamp
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from holdfast.errors import NotAuthorized
 from tests.integration.engine.test_point_in_time import Point
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import Engine
+from tests.support.mongod import Mongod
 
 Db = Database[dict[str, Any]]
 
@@ -132,3 +134,31 @@ def test_it_is_as_it_was(engine: Engine, database: Db, restored: Db, act: Callab
     point.archive()
     point.restore(time, restored)
     assert differences(content, snapshot_of(restored)) == []
+
+
+def test_a_time_series_takes_a_right_of_its_own_and_its_lack_is_told_before_anything_is_written(
+    mongod: Mongod, engine: Engine, database: Db, restored: Db
+) -> None:
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    database.create_collection("series", timeseries={"timeField": "at"})
+    database["series"].insert_one({"at": day, "v": 0})
+    point = Point(engine, database)
+    point.archive()
+    engine.back_up(database.name)
+    database["series"].insert_one({"at": day, "v": 1})  # into the bucket that is there
+    time = point.time()
+    point.archive()
+    for role, enough in (("dbAdmin", False), ("readWriteAnyDatabase", True)):
+        roles = [{"role": "readWrite", "db": restored.name}]
+        roles += [{"role": name, "db": "admin"} for name in ("restore", "backup", role)]
+        user = f"{database.name}-{role}"
+        password = mongod.create_user(user, roles)
+        uri = mongod.uri_for(user, password, database=restored.name)
+        as_user = Point(Engine(uri, engine.repository), database)
+        if enough:
+            as_user.restore(time, restored)
+            assert restored["series"].count_documents({}) == 2
+            continue
+        with pytest.raises(NotAuthorized, match=r"system\.buckets\.series .* Nothing was written"):
+            as_user.restore(time, restored)
+        assert restored.list_collection_names() == []
