@@ -43,14 +43,16 @@ def test_each_line_of_the_docs_works_in_a_cluster(
     site.secret_with_mail(site.uri(), smtp)
     site.policy("shop")
     site.kubectl.wait("backuppolicy/shop", "condition=Ready")
+    folder = tmp_path / "downloads"
+    folder.mkdir()
     variables = {"HOLDFAST": address, "TOKEN": token, "NAMESPACE": site.namespace, "PATH": os.environ["PATH"]}
     # What is started waits for its end before it is downloaded.
     for line in sorted(LINES, key=lambda line: ("-OJ" in line, "wait=true" not in line)):
         done = subprocess.run(
-            ["bash", "-c", line], env=variables, cwd=tmp_path, capture_output=True, text=True, timeout=180
+            ["bash", "-c", line], env=variables, cwd=folder, capture_output=True, text=True, timeout=180
         )
         assert done.returncode == 0, line + done.stdout + done.stderr
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".archive", ".json"]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".archive", ".json"]
     samples = [mail for mail in smtp.wait(1) if mail["Subject"].startswith("Sample: ")]
     assert [mail["To"] for mail in samples] == [ADMIN], "beside those of the operator"
 
