@@ -134,7 +134,7 @@ class _Restore:
             *(repository, target, progress, stop, crew),
             created=self._note_created,
             check=lease.check,
-            catch_up=self._make_one_moment if manifest.changes else None,
+            catch_up=self._make_one_moment if self._catch_up.count else None,
             together=together,
         )
         fresh = [one for one in decision.chosen if one.plan.action != "merge"]
@@ -233,7 +233,7 @@ class _Restore:
         return frozenset(one.name for one in ours if not one.capped)
 
     def _can_share(self) -> bool:
-        if self._manifest.changes:
+        if self._catch_up.count:
             self._progress.warn("Writes that were done during the backup are repeated in the end: one pod restores it.")
             return False
         if self._target.writes_by_uuid():

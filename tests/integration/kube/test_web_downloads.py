@@ -164,7 +164,7 @@ def test_what_cannot_be_read_from_here_says_so_and_the_way_out(
 
 
 def test_a_damaged_backup_breaks_the_connection(shop: Shop, web: WebProcess, downloader: str) -> None:
-    fill(shop, 6)
+    fill(shop, 40)
     backup_id = shop.back_up()
     damage_last_chunk(shop, backup_id, "zz")
     with pytest.raises(http.client.IncompleteRead):
