@@ -58,6 +58,7 @@ def _register_activities(registry: kopf.OperatorRegistry, reconciler: Reconciler
     async def start(settings: kopf.OperatorSettings, **_: Any) -> None:
         nonlocal task
         configure(settings)
+        asyncio.get_running_loop().set_exception_handler(tell_trouble)
         if stop.is_set():  # from here on Kopf hears signals itself
             signal.raise_signal(signal.SIGTERM)
         task = asyncio.create_task(reconciler.run(), name="reconciler")
@@ -201,6 +202,15 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.scanning.disabled = True
     for group, plural in (*OWNED, ("batch", "jobs"), ("", "pods")):
         settings.watching.label_selectors[group, plural] = OURS
+
+
+def tell_trouble(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What nobody awaited went wrong. A watch may still be at an event when the loop closes all that was left open: so
+    the operator ends, and it is no trouble."""
+    if "asyncgen" in context:
+        _log.debug("%s: %r", context["message"], context.get("exception"))
+    else:
+        loop.default_exception_handler(context)
 
 
 def run(reconciler: Reconciler, *, namespaces: Sequence[str], liveness_port: int, stop: Event) -> None:
