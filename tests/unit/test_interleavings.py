@@ -434,6 +434,23 @@ def test_a_sweep_that_is_killed_at_any_point_harms_no_later_backup_and_is_not_wa
         steps += 1
 
 
+def test_a_sweep_that_is_frozen_at_any_point_removes_nothing_that_was_backed_up_meanwhile() -> None:
+    steps = 0
+    while True:
+        bench = Interleavings()
+        bench.to_the_end(bench.start(lambda: bench.back_up("first", 1)))  # noqa: B023 (called in this turn only)
+        sweeper = bench.start(lambda: bench.sweep(1))  # noqa: B023
+        for _ in range(steps):
+            sweeper.step()
+        if sweeper.done:
+            return
+        bench.now += LEASE + MARGIN + timedelta(minutes=1)
+        bench.to_the_end(bench.start(lambda: bench.back_up("second", 1)))  # noqa: B023
+        bench.to_the_end(sweeper)
+        bench.every_committed_backup_can_be_restored()
+        steps += 1
+
+
 @at_any_point
 def test_a_backup_that_is_killed_at_any_point_keeps_no_sweep_waiting(frozen_after: int) -> None:
     bench = Interleavings()

@@ -1,6 +1,6 @@
 """Where a repository lives."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -46,10 +46,11 @@ class Store(Protocol):
         """Remove the object; no error if there is none."""
         ...
 
-    def delete_many(self, keys: Sequence[str]) -> None:
+    def delete_many(self, keys: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
         """Remove these objects, in as few requests as the store allows; no error for any that is not there.
 
-        Where it raises, some of them may be gone."""
+        ``before`` is called ahead of each request, and raises where no more may be removed: who was frozen meanwhile
+        must not go on. Where it raises, some of them may be gone."""
         ...
 
     def check_writable(self) -> None:

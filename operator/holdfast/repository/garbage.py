@@ -20,7 +20,7 @@ from holdfast.repository.shared_work import chunks_of_shared_work
 
 PENDING_AGE = timedelta(days=7)
 _AT_ONCE = 1000
-"""Chunks that are removed before the lock is looked at once more."""
+"""Chunks that are removed before the lock is looked at in the store once more; its lease is, before each request."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def sweep(repository: Repository, lock: Lock, now: datetime) -> Sweep:
     garbage = ((key, size) for key, chunk_id, size in _chunks_there(repository) if chunk_id not in needed)
     while some := list(islice(garbage, _AT_ONCE)):
         lock.check()
-        store.delete_many([key for key, _ in some])
+        store.delete_many([key for key, _ in some], lock.check_lease)
         removed, freed = removed + len(some), freed + sum(size for _, size in some)
     return Sweep(removed, freed)
 

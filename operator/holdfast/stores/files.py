@@ -7,7 +7,7 @@ linked to its key, which fails where the key exists (link(2)). Names that begin 
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
@@ -93,8 +93,9 @@ class FileStore:
         with self._told():
             self._path(key).unlink(missing_ok=True)
 
-    def delete_many(self, keys: Sequence[str]) -> None:
+    def delete_many(self, keys: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
         for key in keys:
+            before()
             self.delete(key)
 
     def check_writable(self) -> None:

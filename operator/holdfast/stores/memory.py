@@ -1,6 +1,6 @@
 """A store in memory, for tests: the same contract as the real ones."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 
 from holdfast.ports import Labels
@@ -41,8 +41,9 @@ class MemoryStore:
         with self._lock:
             self.objects.pop(key, None)
 
-    def delete_many(self, keys: Sequence[str]) -> None:
+    def delete_many(self, keys: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
         for key in keys:
+            before()
             self.delete(key)
 
     def check_writable(self) -> None:

@@ -6,7 +6,7 @@ document with the key comes last and makes the object exist. Other documents in 
 system may have used the same names) have other ``_id`` and are not touched.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -116,7 +116,7 @@ class MongoStore:
             if document:
                 self._delete_parts(collection, document)
 
-    def delete_many(self, keys: Sequence[str]) -> None:
+    def delete_many(self, keys: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
         for chunks in (True, False):
             named = {"_id": {"$in": [key for key in keys if key.startswith(CHUNKS) is chunks]}}
             if not named["_id"]["$in"]:
@@ -124,6 +124,7 @@ class MongoStore:
             collection = self._collection(CHUNKS if chunks else "")
             with self._writing():
                 parts = [part for one in collection.find(named, {"parts": 1}) for part in one.get("parts", ())]
+                before()
                 # First what makes them objects: without its parts, one would be damaged.
                 collection.delete_many(named)
                 self._delete_parts(collection, {"parts": parts})

@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 
 _PROBE = "probe/"
 _PAGE = 1000
+_TOGETHER = 10
+"""Objects that are deleted at the same time where each takes a request of its own, as the client does it."""
 _LARGE = 1024 * 1024
 _TEXT = b"Holdfast may write here."
 
@@ -79,20 +81,28 @@ class ObjectStore:
 
         patiently(delete)
 
-    def delete_many(self, keys: Sequence[str]) -> None:
-        for start in range(0, len(keys), _PAGE):
-            self._delete_page(keys[start : start + _PAGE])
-
-    def _delete_page(self, keys: Sequence[str]) -> None:
+    def delete_many(self, keys: Sequence[str], before: Callable[[], object] = lambda: None) -> None:
         # By one request; where the server refuses that, by one each, several at a time; where it minds that one of them
         # is not there, or does not answer, one by one.
-        clients: list[Client] = [self._bulk, self._client] if self._bulk else [self._client]
-        for client in clients:
-            with suppress(FileNotFoundError, HoldfastError):
-                self._result(partial(obstore.delete_async, client, keys))
-                return
-        for key in keys:
-            self.delete(key)
+        for page in _parts(keys, _PAGE):
+            if self._deleted(self._bulk, page, before):
+                continue
+            for some in _parts(page, _TOGETHER):
+                if self._deleted(self._client, some, before):
+                    continue
+                for key in some:
+                    before()
+                    self.delete(key)
+
+    def _deleted(self, client: Client | None, keys: Sequence[str], before: Callable[[], object]) -> bool:
+        """Whether this client could delete all of them by one call."""
+        if client is None:
+            return False
+        before()
+        with suppress(FileNotFoundError, HoldfastError):
+            self._result(partial(obstore.delete_async, client, keys))
+            return True
+        return False
 
     def check_writable(self) -> None:
         """Also prove that the server keeps an object that exists: some that speak S3 overwrite it all the same."""
@@ -144,3 +154,7 @@ class ObjectStore:
         except BaseError as error:
             # Not chained: the client's text may hold a signed URL.
             raise self._bucket.translated(error) from None
+
+
+def _parts(keys: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))

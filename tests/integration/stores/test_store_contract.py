@@ -13,7 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pymongo.database import Database
 
-from holdfast.errors import AuthenticationFailed, InvalidSpec, NotAuthorized, StoreFull, StoreUnavailable
+from holdfast.errors import (
+    AuthenticationFailed,
+    InvalidSpec,
+    NotAuthorized,
+    RepositoryBusy,
+    StoreFull,
+    StoreUnavailable,
+)
 from holdfast.ports import Store
 from holdfast.stores.addresses import Place
 from holdfast.stores.buckets import open_bucket
@@ -91,6 +98,16 @@ def test_many_objects_are_deleted_at_once_also_where_some_are_not_there(store: S
     store.delete_many([*names, "chunks/ab/nothing", "backups/nothing", MANIFEST])
     assert [*store.keys("chunks/"), *store.keys("backups/")] == [CHUNK, "backups/2"]
     store.delete_many([])
+
+
+def test_who_must_not_go_on_is_stopped_ahead_of_the_next_request(store: Store) -> None:
+    def frozen_too_long() -> None:
+        raise RepositoryBusy("The lock was lost.")
+
+    store.create(CHUNK, b"data")
+    with pytest.raises(RepositoryBusy):
+        store.delete_many([CHUNK], frozen_too_long)
+    assert store.read(CHUNK) == b"data"
 
 
 def test_an_object_in_parts_goes_with_its_parts(store: Store) -> None:
