@@ -21,8 +21,9 @@ from holdfast.ports import BACKUP_POLICY, BACKUP_RUN, CRON_JOB, SECRET, KubeObje
 from holdfast.resources.base import format_time
 from holdfast.resources.policy import BackupPolicy
 from holdfast.specs.worker import run_for_job
-from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.control_plane import OPERATOR, ControlPlane
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 
 ROOT = Path(__file__).parents[1]
 NAMESPACES = 10

@@ -8,7 +8,8 @@ from email.utils import formatdate
 from pathlib import Path
 from secrets import token_bytes, token_hex
 
-from tests.support.server import LOOPBACK, Server
+from tests.support.ports import LOOPBACK
+from tests.support.server import Server
 from tests.support.server_programs import ServerError, npm_script
 
 ACCOUNT = "holdfast"

@@ -7,7 +7,6 @@ what becomes of a pod. It starts in seconds, and beside any other cluster.
 import json
 import secrets
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.cluster.layout import layout
 from tests.cluster.tools import build_tools
+from tests.support.ports import free_ports
 from tests.support.process import Process, spawn
 
 TOOLS = ("etcd", "kube-apiserver", "kube-controller-manager", "kubectl", "helm")
@@ -287,11 +287,3 @@ class ControlPlane:
         if done.returncode:
             raise AssertionError(f"helm {' '.join(words)}: {done.stderr}")
         return done.stdout
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports

@@ -8,7 +8,8 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from types import TracebackType
 from typing import Self
 
-LOOPBACK = "127.0.0.1"
+from tests.support.ports import LOOPBACK
+
 SECONDS = 30.0
 
 Exchange = Callable[[bytes], bytes]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 
-from tests.support.server import LOOPBACK, Server
+from tests.support.ports import LOOPBACK
+from tests.support.server import Server
 from tests.support.server_programs import ServerError, go_program
 
 

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from tests.support.server import LOOPBACK
+from tests.support.ports import LOOPBACK
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from tests.support.mongod_binary import MongodError, mongod_program
-from tests.support.mongod_files import LOOPBACK, REPLICA_SET, ROOT_USER, Files, Settings
+from tests.support.mongod_files import REPLICA_SET, ROOT_USER, Files, Settings
 from tests.support.mongod_setup import create_root, initiate, new_user, wait_until_writable
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.process import Process, spawn
 from tests.support.scratch import scratch_directory
 
@@ -273,13 +274,10 @@ class Mongod:
 
 
 def _free_port(addresses: Sequence[str]) -> int:
-    with socket.socket() as probe:
-        try:
-            probe.bind((addresses[-1], 0))
-        except OSError as error:
-            raise MongodError(f"mongod cannot listen on {addresses[-1]}: {error.strerror}") from error
-        port: int = probe.getsockname()[1]
-        return port
+    try:
+        return free_port(addresses[-1])
+    except OSError as error:
+        raise MongodError(f"mongod cannot listen on {addresses[-1]}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from tests.support.process import Process
 
 ROOT_USER = "root"
 REPLICA_SET = "rs0"
-LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)

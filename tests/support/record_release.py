@@ -19,9 +19,10 @@ from holdfast.version import VERSION
 from tests.integration.kube.conftest import ROOT, Namespace
 from tests.integration.kube.shop import Shop, backup_run, open_shop, restore
 from tests.integration.kube.test_operator import pod_of, tell
-from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.control_plane import OPERATOR, ControlPlane
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 from tests.support.release import OURS, RELEASES, facts_of
 from tests.support.timetrack import generate
 

@@ -1,12 +1,12 @@
 """Stands between somebody and a server on this machine, and hands on what comes, whatever it is, until it is cut."""
 
 import asyncio
-import socket
 import threading
 from types import TracebackType
 from typing import Self
 
-LOOPBACK = "127.0.0.1"
+from tests.support.ports import LOOPBACK, free_port
+
 PIECE = 65536
 
 
@@ -19,8 +19,7 @@ class Relay:
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
-        with socket.create_server((LOOPBACK, 0)) as one:
-            self.port: int = one.getsockname()[1]
+        self.port = free_port()
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -10,11 +10,11 @@ from shutil import rmtree
 from types import TracebackType
 from typing import ClassVar, Self
 
+from tests.support.ports import LOOPBACK, free_port
 from tests.support.process import Process, spawn
 from tests.support.scratch import scratch_directory
 from tests.support.server_programs import ServerError
 
-LOOPBACK = "127.0.0.1"
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 PORT_TRIES = 3
@@ -53,7 +53,7 @@ class Server(ABC):
     def start(self) -> Self:
         """Start the server and wait until it listens."""
         for tries_left in reversed(range(PORT_TRIES)):
-            self.port = _free_port()
+            self.port = free_port()
             self._process = spawn(self.command(), output=self._log, outlive=False)
             if self._listens(self._process):
                 return self
@@ -97,10 +97,3 @@ class Server(ABC):
             if time.monotonic() > deadline:
                 process.send(signal.SIGKILL)
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port

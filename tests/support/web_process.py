@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
+from tests.support.ports import free_ports
 from tests.support.process import Process, spawn
 
 ROOT = Path(__file__).parents[2]

@@ -13,9 +13,10 @@ from pymongo.database import Database
 
 from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
-from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.control_plane import OPERATOR, ControlPlane
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 from tests.support.web_process import AUDIENCE, WebProcess
 
 if TYPE_CHECKING:

@@ -1,7 +1,5 @@
 """The adapter keeps the contract of the Cluster port on a real API server."""
 
-import socket
-
 import pytest
 from kubernetes import client
 
@@ -10,6 +8,7 @@ from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.ports import BACKUP_POLICY, SECRET
 from tests.support.cluster_contract import ClusterContract, policy
+from tests.support.ports import free_port
 
 
 class TestKubeCluster(ClusterContract):
@@ -24,9 +23,8 @@ def test_an_object_that_the_schema_refuses_is_an_invalid_spec(cluster: KubeClust
 
 
 def test_an_api_server_that_is_away_is_unavailable() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    connection = Connection(client.ApiClient(client.Configuration(host=f"http://127.0.0.1:{port}")), connect_seconds=1)
+    nobody = client.Configuration(host=f"http://127.0.0.1:{free_port()}")
+    connection = Connection(client.ApiClient(nobody), connect_seconds=1)
     with pytest.raises(ClusterUnavailable):
         KubeCluster(connection).get(SECRET, "default", "shop")
 

@@ -15,10 +15,11 @@ from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.test_operator import URI, pod_of, run_by_hand, tell, wait_ready
 from tests.integration.kube.test_resources import policy
 from tests.support.certificate import make_certificate
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
 from tests.support.http_answer import HttpAnswer
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 from tests.support.smtp_server import ADMIN, PASSWORD, Certificates, SmtpServer
 
 QUIET = {"ping": False}

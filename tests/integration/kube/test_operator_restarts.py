@@ -9,8 +9,9 @@ import pytest
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.test_operator import URI, pod_of, run_by_hand, tell, wait_ready
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 
 
 @pytest.fixture

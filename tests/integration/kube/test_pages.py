@@ -16,11 +16,12 @@ import pytest
 from tests.cluster.layout import layout
 from tests.integration.kube.conftest import Namespace
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
 from tests.support.helm import helm_program
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
 from tests.support.pod_runner import Node, PodRunner
+from tests.support.ports import free_ports
 from tests.support.runbook import PAGES, ROOT, lines_of, manifests_of
 from tests.support.timetrack import generate
 

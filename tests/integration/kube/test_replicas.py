@@ -12,8 +12,9 @@ import pytest
 from tests.integration.kube.conftest import ROOT, Namespace
 from tests.integration.kube.test_operator import URI, pod_of, run_by_hand, wait_ready
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 
 SECONDS = 30
 """Within which another has taken over, by the word of the documents."""

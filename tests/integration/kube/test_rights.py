@@ -19,11 +19,12 @@ from tests.integration.kube.shop import Shop, open_shop, restore
 from tests.integration.kube.test_operator import run_by_hand, wait_ready
 from tests.integration.kube.test_point_in_time import Archive
 from tests.integration.kube.test_resources import policy
-from tests.support.control_plane import Asked, ControlPlane, free_ports
+from tests.support.control_plane import Asked, ControlPlane
 from tests.support.fake_cluster import FakeCluster
 from tests.support.helm import objects_in
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 
 Right = tuple[str, str, str]
 """Group, resource and verb."""

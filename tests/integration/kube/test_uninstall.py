@@ -12,10 +12,11 @@ from pymongo.database import Database
 
 from tests.integration.kube.conftest import ROOT, Namespace
 from tests.integration.kube.shop import open_shop
-from tests.support.control_plane import ControlPlane, free_ports
+from tests.support.control_plane import ControlPlane
 from tests.support.helm import helm, helm_program
 from tests.support.mongod import Mongod
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 
 SYSTEM = "holdfast-system"
 CRDS = {f"customresourcedefinition/{kind}.holdfast.dev" for kind in ("backuppolicies", "backupruns", "restoreruns")}

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from tests.integration.kube.conftest import ROOT, Namespace
-from tests.support.control_plane import OPERATOR, ControlPlane, free_ports
+from tests.support.control_plane import OPERATOR, ControlPlane
 from tests.support.operator_process import OperatorProcess
+from tests.support.ports import free_ports
 from tests.support.release import OURS, Release, releases
 
 Object = dict[str, Any]
