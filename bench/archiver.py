@@ -13,7 +13,7 @@ from holdfast.ports import BACKUP_POLICY
 from holdfast.repository.repository import Repository
 from holdfast.resources.policy import BackupPolicy
 from holdfast.services.run_archive import ArchiveWorker
-from holdfast.wiring import now, open_oplog, read_uri
+from holdfast.wiring.opening import now, open_oplog, read_uri
 from tests.support.fake_cluster import FakeCluster
 from tests.support.kube_objects import NAMESPACE, policy_body
 

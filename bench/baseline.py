@@ -11,7 +11,7 @@ from pathlib import Path
 
 import zstandard
 
-from holdfast.wiring import open_source
+from holdfast.wiring.opening import open_source
 
 
 def read(uri_file: Path, database: str) -> int:

@@ -34,7 +34,7 @@ from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_share import Team
 from holdfast.services.restore_together import forget, restore_together
 from holdfast.stores.files import FileStore
-from holdfast.wiring import now, open_source, open_target
+from holdfast.wiring.opening import now, open_source, open_target
 from tests.support.mongod import Mongod
 
 DOCUMENTS = 300_000

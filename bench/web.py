@@ -32,7 +32,7 @@ from holdfast.resources.base import format_time
 from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupRequest
 from holdfast.stores.mongodb import MongoStore
-from holdfast.wiring import now, open_source
+from holdfast.wiring.opening import now, open_source
 from tests.support.engine import Recorder
 from tests.support.mongod import Mongod
 from tests.support.timetrack import generate

@@ -18,7 +18,7 @@ from holdfast.services.restore_outcome import RestoreOutcome
 from holdfast.services.restore_plan import RestorePlan
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.stores.memory import MemoryStore
-from holdfast.wiring import now, open_source, open_target
+from holdfast.wiring.opening import now, open_source, open_target
 
 ORIGIN = "the test"
 

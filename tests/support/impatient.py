@@ -25,7 +25,7 @@ import typer
 from holdfast.cli import app
 from holdfast.errors import HoldfastError
 from holdfast.repository import locks
-from holdfast.wiring import open_store
+from holdfast.wiring.opening import open_store
 
 LEASE, MARGIN, RENEWAL, PATIENCE = (timedelta(seconds=seconds) for seconds in (2, 2, 0.3, 20))
 

@@ -20,7 +20,8 @@ from holdfast.services.backup_request import BackupRequest
 from holdfast.services.plan_restore import plan_restore
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.stores.memory import MemoryStore
-from holdfast.wiring import now, open_oplog, open_probe, open_source, open_target
+from holdfast.wiring.opening import now, open_oplog, open_source, open_target
+from holdfast.wiring.telling import open_probe
 from tests.support.engine import ORIGIN, Recorder
 from tests.support.fake_mongos import fake_mongos
 

@@ -9,7 +9,7 @@ from holdfast.cli.console import errors, print_warning
 from holdfast.cli.options import KeyFile, RepositoryOption, UriFile, repository_at, stop_on_signals, uri_needed
 from holdfast.services.archive_oplog import ArchiveRequest
 from holdfast.services.archive_oplog import archive_oplog as archive
-from holdfast.wiring import now, open_oplog, open_source
+from holdfast.wiring.opening import now, open_oplog, open_source
 
 
 def archive_oplog(

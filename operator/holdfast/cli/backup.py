@@ -24,7 +24,7 @@ from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupRequest
 from holdfast.services.read_segment import segment_work
 from holdfast.services.verify import verify
-from holdfast.wiring import LEVEL, now, open_source
+from holdfast.wiring.opening import LEVEL, now, open_source
 
 
 def backup(

@@ -15,7 +15,7 @@ from holdfast.errors import EXIT_PARTIAL, InvalidSpec
 from holdfast.repository.manifest import Manifest
 from holdfast.repository.repository import Repository
 from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export_kept
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 
 STREAM = "-"
 

@@ -9,7 +9,7 @@ from holdfast.cli.options import Backup, KeyFile, RepositoryOption, UriFile, rep
 from holdfast.errors import BackupNotFound
 from holdfast.repository.holds import Holder, held_ids, hold, release
 from holdfast.repository.locks import LockKind, locked
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 
 
 def hold_backup(

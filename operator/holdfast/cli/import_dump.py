@@ -12,7 +12,7 @@ from holdfast.cli.report import backup_report
 from holdfast.domain.human import human_bytes
 from holdfast.dump.opening import DumpFormat, format_of, open_dump, written_at
 from holdfast.services.import_dump import ImportRequest, import_dump
-from holdfast.wiring import LEVEL, now
+from holdfast.wiring.opening import LEVEL, now
 
 
 def import_backup(

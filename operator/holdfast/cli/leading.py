@@ -15,7 +15,7 @@ from holdfast.kube.connection import Connection
 from holdfast.services.fence import LeaseFence
 from holdfast.services.lead import Candidate, Place, keep_leading, stand_by
 from holdfast.settings import OperatorSettings
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 
 SILENT_SECONDS = 60
 """A candidate that has not even tried to read the Lease for so long is stuck. Each try is bounded in time."""

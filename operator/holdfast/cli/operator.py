@@ -18,9 +18,9 @@ from holdfast.services.census import Census
 from holdfast.services.fence import FencedMailer, FencedMessenger, FencedPinger, LeaseFence
 from holdfast.settings import OperatorSettings
 from holdfast.specs.worker import WorkerImage
-from holdfast.wiring import (
+from holdfast.wiring.opening import now
+from holdfast.wiring.telling import (
     Looks,
-    now,
     open_house,
     open_mailer,
     open_messenger,

@@ -10,7 +10,7 @@ import typer
 
 from holdfast.errors import Interrupted, SecretMissing
 from holdfast.repository.repository import Repository
-from holdfast.wiring import LEVEL, open_repository, open_store, read_key, read_uri
+from holdfast.wiring.opening import LEVEL, open_repository, open_store, read_key, read_uri
 
 VARIABLE = "MONGODB_URI"
 STEP_SECONDS = 10.0

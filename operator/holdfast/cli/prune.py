@@ -14,7 +14,7 @@ from holdfast.domain.retention import Rule
 from holdfast.errors import EXIT_PARTIAL, InvalidSpec
 from holdfast.repository.manifest import timestamp
 from holdfast.services.prune import PlannedRemoval, PruneOutcome, plan_prune, prune
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 
 
 def _count(name: str, what: str) -> typer.models.OptionInfo:

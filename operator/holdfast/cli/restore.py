@@ -41,7 +41,7 @@ from holdfast.services.restore import restore
 from holdfast.services.restore_outcome import require_equal
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_work import restore_work
-from holdfast.wiring import now, open_target
+from holdfast.wiring.opening import now, open_target
 
 
 def restore_backup(

@@ -21,7 +21,7 @@ from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome
 from holdfast.services.restore_to_point import restore_to_point as restore
 from holdfast.services.restore_work import restore_work
-from holdfast.wiring import now, open_replayer
+from holdfast.wiring.opening import now, open_replayer
 
 Opener = Callable[[str], Callable[[], AbstractContextManager[tuple[Target, Repository]]]]
 

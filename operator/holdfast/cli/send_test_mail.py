@@ -9,15 +9,17 @@ import typer
 from holdfast.domain.mail_settings import ADMIN, HOST, is_address, read_mail_settings
 from holdfast.errors import InvalidMailSettings
 from holdfast.ports import Letter
-from holdfast.services.send_sample import hand_in
-from holdfast.specs.sample_letters import Sample, check_facts
-from holdfast.wiring import open_mailer
 
 
 def send_test_mail(
     to: Annotated[str | None, typer.Option("--to", metavar="ADDRESS", help="Default: ADMIN_EMAIL.")] = None,
 ) -> None:
     """Send a test mail with the settings of the environment: SMTP_HOST, SMTP_USER and the rest of an .env file."""
+    # They bring the resources of Kubernetes along: only who needs them pays.
+    from holdfast.services.send_sample import hand_in
+    from holdfast.specs.sample_letters import Sample, check_facts
+    from holdfast.wiring.telling import open_mailer
+
     values = dict(os.environ)
     if to is not None:
         if not is_address(to):

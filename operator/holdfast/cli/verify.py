@@ -16,7 +16,7 @@ from holdfast.processes import Processes
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.repository import Repository
 from holdfast.services.verify import VerifyReport, proving_work, verify, verify_all
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 
 _SHOWN = 20
 

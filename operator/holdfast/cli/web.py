@@ -23,7 +23,9 @@ from holdfast.web.features import Features
 from holdfast.web.garbage import spare
 from holdfast.web.server import serve
 from holdfast.web.session import Sessions, read_key
-from holdfast.wiring import Looks, now, open_house, open_mailer, repository_by_secrets
+from holdfast.wiring.opening import now
+from holdfast.wiring.policies import repository_by_secrets
+from holdfast.wiring.telling import Looks, open_house, open_mailer
 
 RENEWALS = 2
 """So many answers on who may do what are renewed at once, while nobody waits for them."""

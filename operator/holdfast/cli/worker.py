@@ -46,8 +46,8 @@ from holdfast.services.run_sync import SyncWorker
 from holdfast.services.run_worker import Worker, WorkerTask
 from holdfast.services.worker_report import WorkerResult
 from holdfast.settings import RestoreSettings, WorkerSettings
-from holdfast.wiring import (
-    now,
+from holdfast.wiring.opening import now
+from holdfast.wiring.policies import (
     open_for_drill,
     open_for_policy,
     open_for_restore,

@@ -11,7 +11,8 @@ from holdfast.kube.cluster import KubeCluster
 from holdfast.kube.connection import Connection
 from holdfast.services.run_archive import ArchiveWorker
 from holdfast.settings import ArchiveSettings
-from holdfast.wiring import now, open_for_archive
+from holdfast.wiring.opening import now
+from holdfast.wiring.policies import open_for_archive
 
 
 def worker_archive() -> None:

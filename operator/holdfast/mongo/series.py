@@ -37,10 +37,15 @@ class Series(RawBSONDocument):
 
 @dataclass(frozen=True)
 class Batch:
-    """As many documents as go into one command. ``bounds``: where each begins, and where the last one ends."""
+    """As many documents of a chunk as go into one command. ``bounds``: where each begins, and where the last one
+    ends."""
 
-    data: bytes
+    chunk: bytes
     bounds: Sequence[int]
+
+    @property
+    def data(self) -> bytes:
+        return self.chunk[self.bounds[0] : self.bounds[-1]]
 
     def __len__(self) -> int:
         return len(self.bounds) - 1
@@ -49,15 +54,15 @@ class Batch:
         """The documents with a Timestamp(0, 0) at the top, in whose place the server puts its own time; with their
         positions."""
         perhaps = set()
-        for hit in _PERHAPS_ZERO.finditer(self.data):
+        for hit in _PERHAPS_ZERO.finditer(self.chunk, self.bounds[0], self.bounds[-1]):
             index = bisect_right(self.bounds, hit.start()) - 1
             # After such a field comes the type of another, or the zero that ends the document.
             last = self.bounds[index + 1] - 1
-            if hit.end() == last or (hit.end() < last and self.data[hit.end()]):
+            if hit.end() == last or (hit.end() < last and self.chunk[hit.end()]):
                 perhaps.add(index)
         # Looked at closely only where it may be so: that is a hundred times the work.
         for index in sorted(perhaps):
-            document = self.data[self.bounds[index] : self.bounds[index + 1]]
+            document = self.chunk[self.bounds[index] : self.bounds[index + 1]]
             if _has_zero_timestamp(document):
                 yield index, RawBSONDocument(document)
 
@@ -70,7 +75,7 @@ def batches(data: bytes) -> Iterator[Batch]:
         begin = found[first]
         fitting = bisect_right(found, begin + _MOST_BYTES) - 1
         last = max(first + 1, min(fitting, first + _MOST_DOCUMENTS))  # one that is larger by itself goes alone
-        yield Batch(data[begin : found[last]], [bound - begin for bound in found[first : last + 1]])
+        yield Batch(data, found[first : last + 1])
         first = last
 
 

@@ -4,6 +4,7 @@ A document is never decoded and encoded again: that would reorder fields and dro
 the BSON specification, version 1.1 (bsonspec.org).
 """
 
+import struct
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from struct import Struct
@@ -131,12 +132,18 @@ def bounds(data: bytes) -> list[int]:
     position, total = 0, len(data)
     found = [0]
     append, unpack = found.append, _INT32.unpack_from
-    while position < total:
-        size = unpack(data, position)[0] if position + 4 <= total else 0
-        if size < _MINIMUM_SIZE or position + size > total:
-            raise DamagedBackup(f"A chunk is not a series of BSON documents: byte {position} of {total}.")
-        position += size
-        append(position)
+    try:
+        while position < total:
+            (size,) = unpack(data, position)
+            if size < _MINIMUM_SIZE:
+                break
+            position += size
+            append(position)
+    except struct.error:  # fewer bytes than a length takes
+        pass
+    if position != total:
+        begin = position if position < total else found[-2]
+        raise DamagedBackup(f"A chunk is not a series of BSON documents: byte {begin} of {total}.")
     return found
 
 

@@ -12,7 +12,7 @@ from holdfast.errors import CollectionFailed, ConsistencyUnavailable, InvalidSpe
 from holdfast.repository.repository import Repository
 from holdfast.services.verify import verify
 from holdfast.stores.memory import MemoryStore
-from holdfast.wiring import open_mongodb_store
+from holdfast.wiring.opening import open_mongodb_store
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine
 from tests.support.mongod import Mongod

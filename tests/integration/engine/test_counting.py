@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.errors import SourceUnavailable
 from holdfast.mongo import source as module
-from holdfast.wiring import open_source
+from holdfast.wiring.opening import open_source
 from tests.support.engine import ORIGIN
 from tests.support.mongod import Mongod
 

@@ -20,7 +20,7 @@ from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.read_segment import segment_work
 from holdfast.stores.files import FileStore
-from holdfast.wiring import now, open_source
+from holdfast.wiring.opening import now, open_source
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine
 from tests.support.mongod import Mongod

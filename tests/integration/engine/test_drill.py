@@ -18,7 +18,7 @@ from holdfast.services import run_drill
 from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupRequest
 from holdfast.services.run_drill import DrillWorker
-from holdfast.wiring import now, open_target
+from holdfast.wiring.opening import now, open_target
 from tests.support.engine import ORIGIN, Engine
 from tests.support.fake_cluster import FakeCluster
 from tests.support.kube_objects import NAMESPACE, policy_body

@@ -26,7 +26,7 @@ from holdfast.services.backup_request import BackupOutcome
 from holdfast.services.export import ExportFormat, ExportOutcome, ExportRequest, export
 from holdfast.services.import_dump import ImportRequest, import_dump
 from holdfast.stores.memory import MemoryStore
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 from tests.support import corpus, mongo_tools, raw_reader
 from tests.support.compare import DatabaseImage, differences, snapshot_of
 from tests.support.engine import Engine

@@ -26,7 +26,7 @@ from holdfast.services.prune_slices import prune_slices
 from holdfast.services.reach import find_reach, point_of, told
 from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_to_point import PointOutcome, restore_to_point
-from holdfast.wiring import now, open_oplog, open_replayer, open_target
+from holdfast.wiring.opening import now, open_oplog, open_replayer, open_target
 from tests.integration.engine.test_command_line import Command
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine

@@ -16,7 +16,7 @@ from holdfast.mongo.target import MongoTarget
 from holdfast.services import target_lease
 from holdfast.services.restore import restore
 from holdfast.services.restore_request import RestoreRequest
-from holdfast.wiring import now, open_target
+from holdfast.wiring.opening import now, open_target
 from tests.integration.engine.test_command_line import Command
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine

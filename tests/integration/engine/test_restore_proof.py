@@ -14,7 +14,7 @@ from holdfast.ports import Target
 from holdfast.services.restore import restore
 from holdfast.services.restore_outcome import RestoreOutcome, require_equal
 from holdfast.services.restore_request import RestoreRequest
-from holdfast.wiring import now, open_target
+from holdfast.wiring.opening import now, open_target
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine
 

@@ -28,7 +28,7 @@ from holdfast.services.restore_request import RestoreRequest
 from holdfast.services.restore_share import Team
 from holdfast.services.restore_together import forget, restore_together
 from holdfast.stores.files import FileStore
-from holdfast.wiring import now, open_target
+from holdfast.wiring.opening import now, open_target
 from tests.integration.engine.test_divided import ODD_KEYS, fill
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine, Recorder

@@ -29,7 +29,7 @@ from holdfast.services.backup_request import BackupOutcome, BackupRequest
 from holdfast.services.plan_together import layout_of
 from holdfast.services.verify import verify
 from holdfast.stores.files import FileStore
-from holdfast.wiring import now, open_source
+from holdfast.wiring.opening import now, open_source
 from tests.integration.engine.test_divided import ODD_KEYS, fill
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine, Recorder

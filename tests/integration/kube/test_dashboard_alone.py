@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from holdfast.resources.base import format_time
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.test_dashboard import SECONDS, inspect, signed_in
 from tests.integration.kube.test_resources import policy

@@ -12,7 +12,7 @@ from pymongo.database import Database
 
 from holdfast.ports import ClusterTime
 from holdfast.repository.slices import SliceName, Slices
-from holdfast.wiring import now, open_mongodb_store, open_repository
+from holdfast.wiring.opening import now, open_mongodb_store, open_repository
 from tests.integration.kube.conftest import Namespace
 from tests.integration.kube.shop import BY_RUN, LATEST, Shop, restore
 from tests.integration.kube.test_resources import policy

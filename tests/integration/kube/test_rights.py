@@ -13,7 +13,7 @@ from holdfast.repository.locks import Lock, LockKind
 from holdfast.services.pod_witness import PodWitness
 from holdfast.specs.names import archiver_name
 from holdfast.stores.mongodb import MongoStore
-from holdfast.wiring import now
+from holdfast.wiring.opening import now
 from tests.integration.kube.conftest import ROOT, Namespace
 from tests.integration.kube.shop import Shop, open_shop, restore
 from tests.integration.kube.test_operator import run_by_hand, wait_ready

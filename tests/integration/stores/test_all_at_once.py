@@ -28,7 +28,7 @@ from holdfast.errors import RepositoryBusy
 from holdfast.repository.locks import kept_for_reading
 from holdfast.repository.repository import Repository
 from holdfast.services.prune import PruneOutcome, prune
-from holdfast.wiring import now, open_store
+from holdfast.wiring.opening import now, open_store
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.mongod import Mongod
 

@@ -11,7 +11,7 @@ from obstore.exceptions import GenericError
 from holdfast.errors import AuthenticationFailed, InvalidSpec, InvalidUri, NotAuthorized, StoreUnavailable
 from holdfast.stores.addresses import Place
 from holdfast.stores.buckets import open_bucket
-from holdfast.wiring import open_store
+from holdfast.wiring.opening import open_store
 from tests.support.azure import Azure, new_key
 from tests.support.certificate import make_certificate
 from tests.support.gcs import Gcs

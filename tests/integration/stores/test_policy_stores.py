@@ -19,7 +19,8 @@ from holdfast.services.back_up import back_up
 from holdfast.services.backup_request import BackupRequest
 from holdfast.services.verify import verify
 from holdfast.specs.store_access import mounted_secrets
-from holdfast.wiring import now, open_for_policy
+from holdfast.wiring.opening import now
+from holdfast.wiring.policies import open_for_policy
 from tests.support.azure import ACCOUNT, Azure
 from tests.support.certificate import make_certificate
 from tests.support.engine import Recorder

@@ -26,7 +26,7 @@ from holdfast.stores.addresses import Place
 from holdfast.stores.buckets import open_bucket
 from holdfast.stores.files import FileStore
 from holdfast.stores.memory import MemoryStore
-from holdfast.wiring import open_mongodb_store
+from holdfast.wiring.opening import open_mongodb_store
 from tests.support.azure import Azure
 from tests.support.gcs import Gcs
 from tests.support.mongod import Mongod

@@ -20,7 +20,7 @@ WRITER = """
 import sys
 from hashlib import sha256
 from random import randbytes
-from holdfast.wiring import open_store
+from holdfast.wiring.opening import open_store
 
 store = open_store(sys.argv[1], uri=None, uri_origin="", database=None)
 while True:

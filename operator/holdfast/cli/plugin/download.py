@@ -13,7 +13,7 @@ from holdfast.resources.storage import VolumeStorage
 from holdfast.services.export import ExportFormat
 from holdfast.services.write_status import parse_policy
 from holdfast.specs.store_access import claim_words
-from holdfast.wiring import repository_by_secrets
+from holdfast.wiring.policies import repository_by_secrets
 
 if TYPE_CHECKING:
     from holdfast.kube.person import Person
