@@ -55,8 +55,14 @@ class Engine:
         return cost, json.loads(cost.output[cost.output.index("{") :])
 
     def restore(self, repository: str, *more: str) -> Cost:
-        self.client.drop_database("copy")
+        self.begin_anew()
         return self.holdfast("restore", "latest", "--repository", repository, "--database", "copy", "--json", *more)
+
+    def begin_anew(self) -> None:
+        """Remove what was restored, and have the server write out all that it holds back, so that nobody pays for what
+        came before."""
+        self.client.drop_database("copy")
+        self.client.admin.command("fsync")
 
     def baseline(self, *arguments: str | Path) -> Cost:
         return measured([sys.executable, "-m", "bench.baseline", *arguments])
@@ -65,7 +71,7 @@ class Engine:
         return measured([mongodump(), f"--uri={self.mongod.uri}", f"--db={DATABASE}", "--gzip", f"--archive={archive}"])
 
     def undump(self, archive: Path) -> Cost:
-        self.client.drop_database("copy")
+        self.begin_anew()
         return measured(
             [mongorestore(), f"--uri={self.mongod.uri}", f"--nsFrom={DATABASE}.*", "--nsTo=copy.*", "--gzip",
              f"--archive={archive}"]

@@ -63,6 +63,10 @@ class Site:
     def command(self, *arguments: str) -> list[str | Path]:
         return [HOLDFAST, *arguments, "--repository", self.repository, "--uri-file", self.uri_file]
 
+    def settle(self) -> None:
+        """Have the server write out all that it holds back, so that nobody pays for what came before."""
+        self.mongod.client.admin.command("fsync")
+
     def archive(self) -> Cost:
         return measured(self.command("archive-oplog", "--database", DATABASE, "--once"))
 
@@ -91,6 +95,7 @@ def rows(rounds: int) -> Sequence[Row]:
         for number in range(rounds):
             print(f"An oplog, round {number + 1} of {rounds}", file=sys.stderr)
             site.write(OPERATIONS)
+            site.settle()
             captured.append(OPERATIONS / site.archive().seconds)
             replayed.append(_replay(site, (number + 1) * OPERATIONS))
         memory, share = _steady(site)
@@ -126,7 +131,7 @@ def _steady(site: Site) -> tuple[float, float]:
 
     writer, before = Thread(target=load), site.slices()
     command = [sys.executable, "-m", "bench.archiver", str(site.uri_file), site.repository, DATABASE]
-    with subprocess.Popen(command) as archiver:
+    with subprocess.Popen(command, env={**os.environ, "MALLOC_ARENA_MAX": "2"}) as archiver:  # as in the image
         writer.start()
         try:
             time.sleep(SETTLING_SECONDS)

@@ -95,7 +95,11 @@ class Site:
     def restore(self, name: str, phase: str = "Succeeded", **spec: Any) -> Object:
         """Apply a RestoreRun of the latest backup, wait for its end, and return its status."""
         self.ask_to_restore(name, **spec)
-        self.kubectl.wait(f"restorerun/{name}", "jsonpath={.status.completionTime}", 120)
+        return self.restored(name, phase)
+
+    def restored(self, name: str, phase: str = "Succeeded", seconds: int = 120) -> Object:
+        """Wait until a RestoreRun has ended, and return its status."""
+        self.kubectl.wait(f"restorerun/{name}", "jsonpath={.status.completionTime}", seconds)
         status: Object = self.kubectl.get(f"restorerun/{name}")["status"]
         assert status["phase"] == phase, status["message"]
         return status

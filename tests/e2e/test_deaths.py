@@ -25,7 +25,7 @@ def worker(site: Site) -> int:
     return pid
 
 
-def workers(site: Site, *settings: str) -> list[int]:
+def workers(site: Site, *settings: str, kind: str = "backup") -> list[int]:
     """The processes of the workers of a site, with these in their environment, as the node's own machine sees them."""
     wanted = {setting.encode() for setting in (f"HOLDFAST_NAMESPACE={site.namespace}", *settings)}
     found = []
@@ -37,7 +37,7 @@ def workers(site: Site, *settings: str) -> list[int]:
             environment = (entry / "environ").read_bytes().split(b"\0")
         except OSError:
             continue  # it has ended
-        if words[-3:-1] == [b"worker", b"backup"] and wanted <= set(environment):
+        if words[-3:-1] == [b"worker", kind.encode()] and wanted <= set(environment):
             found.append(int(entry.name))
     # Its helpers have the same words and environment; only the worker itself has none of them for a parent.
     return [one for one in found if parent_of(one) not in found]

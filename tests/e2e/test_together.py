@@ -1,4 +1,4 @@
-"""A real Indexed Job: two pods take one backup, one of them is killed, and what they made comes back exactly."""
+"""Real Indexed Jobs: two pods back up, and two restore. One is killed each time, and all comes back exactly."""
 
 import json
 import os
@@ -39,6 +39,14 @@ def both_at_work(site: Site) -> None:
             changes.try_next()  # at the next one, or after a second
 
 
+def first_seen(site: Site, *settings: str, kind: str) -> int:
+    """Wait for a worker, and return its process."""
+    deadline = monotonic() + PATIENCE
+    while not (found := workers(site, *settings, kind=kind)):
+        assert monotonic() < deadline, f"the pod of {', '.join(settings)} was to start"
+    return found[0]
+
+
 def test_a_pod_of_two_is_killed_and_the_backup_comes_back_exactly(site: Site) -> None:
     fill(site)
     then = f"{site.database}_then"
@@ -62,7 +70,15 @@ def test_a_pod_of_two_is_killed_and_the_backup_comes_back_exactly(site: Site) ->
     assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 2)
     site.kubectl.wait(f"job/{run}", "condition=Complete", 120)
     assert json.loads(holdfast(site, "verify", "latest", "--read-data", "--json"))["good"]
-    site.restore("back", target={"database": then}, mode="Apply")
+
+    site.ask_to_restore("back", target={"database": then}, mode="Apply")
+    os.kill(first_seen(site, "JOB_COMPLETION_INDEX=1", kind="restore"), signal.SIGKILL)
+    status = site.restored("back", seconds=240)
+    assert status["verification"]["result"] == "Equal"
+    site.kubectl.wait("job/restore-back", "condition=Complete", 120)
+    job = site.kubectl.get("job/restore-back")
+    assert (job["spec"]["completionMode"], job["spec"]["completions"]) == ("Indexed", 2)
+    assert job["status"]["failed"] == 1
     assert differences(content, snapshot_of(site.mongod.client[then], skip=OWN_COLLECTIONS)) == []
     site.mongod.client.drop_database(then)
     assert site.password not in site.everything_said()

@@ -43,6 +43,7 @@ class Mongod:
     - `port`: 0 picks a free one. `parameters`: server parameters, as `--setParameter` takes them.
     - `directory`: where the server lives; it stays there after `stop`. Without one, `stop` removes everything.
     - `cache_gb`: memory for the storage engine, in GiB; `oplog_mb`: greatest size of the oplog, in MiB.
+    - `sync_seconds`: how often it writes a checkpoint; the oplog is cut up to there at most.
     - `program`: the path of another mongod than the usual one, such as `mongod_of` gives.
     - `detach`: the server outlives this process, to be found again by `Mongod.attach(directory)`. Otherwise the
       kernel ends it with the thread that started it.
@@ -62,6 +63,7 @@ class Mongod:
         parameters: Mapping[str, object] | None = None,
         cache_gb: float = 0.25,
         oplog_mb: int = 1024,
+        sync_seconds: int = 60,
         program: Path | None = None,
         detach: bool = False,
     ) -> None:
@@ -82,6 +84,7 @@ class Mongod:
             port=port,
             cache_gb=cache_gb,
             oplog_mb=oplog_mb,
+            sync_seconds=sync_seconds,
             outlives_us=detach,
             program=str(program) if program else None,
             parameters={"diagnosticDataCollectionEnabled": "false", **(parameters or {})},
@@ -222,7 +225,7 @@ class Mongod:
         arguments: list[str | Path] = [
             settings.program or mongod_program(), "--dbpath", self._files.data, "--logpath", self._files.log,
             "--nounixsocket", "--bind_ip", ",".join(settings.bind), "--port", str(settings.port),
-            "--wiredTigerCacheSizeGB", str(settings.cache_gb),
+            "--wiredTigerCacheSizeGB", str(settings.cache_gb), "--syncdelay", str(settings.sync_seconds),
         ]
         # fmt: on
         if settings.replica_set:

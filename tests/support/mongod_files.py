@@ -28,6 +28,7 @@ class Settings:
     outlives_us: bool
     program: str | None = None
     parameters: dict[str, object] = field(default_factory=dict)
+    sync_seconds: int = 60
     password: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def uri_for(self, user: str | None, password: str = "", *, database: str = "", auth_source: str = "") -> str:

@@ -12,74 +12,26 @@ import pytest
 from bson import Int64, decode
 from bson.timestamp import Timestamp
 from pymongo.client_session import ClientSession
-from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
 from holdfast.domain.oplog import Operation
-from holdfast.errors import BackupNotFound, Interrupted, InvalidSpec, OplogGap, TargetNotEmpty, TimeNotReachable
+from holdfast.errors import BackupNotFound, Interrupted, InvalidSpec, TargetNotEmpty, TimeNotReachable
 from holdfast.mongo.replay import MongoReplayer
-from holdfast.ports import ClusterTime, Oplog
+from holdfast.ports import ClusterTime
 from holdfast.repository.slices import Slices
-from holdfast.services.archive_oplog import Archived, ArchiveRequest, archive_oplog
 from holdfast.services.find_event import Accident, time_before
 from holdfast.services.prune_slices import prune_slices
-from holdfast.services.reach import find_reach, point_of, told
 from holdfast.services.restore_request import RestoreRequest
-from holdfast.services.restore_to_point import PointOutcome, restore_to_point
-from holdfast.wiring.opening import now, open_oplog, open_replayer, open_target
+from holdfast.wiring.opening import open_oplog
 from tests.integration.engine.test_command_line import Command
 from tests.support.compare import OWN_COLLECTIONS, differences, snapshot_of
 from tests.support.engine import ORIGIN, Engine
 from tests.support.mongod import Mongod
+from tests.support.point import Db, Point
 from tests.support.runbook import commands_of
 from tests.support.timetrack import generate
 
-Db = Database[dict[str, Any]]
 TIMES = 50
-
-
-class Point:
-    """An engine with an archive behind it."""
-
-    def __init__(self, engine: Engine, source: Db) -> None:
-        self.engine, self.source = engine, source
-        engine.repository.open(create=True)
-
-    def archive(self, **wanted: Any) -> Archived:
-        """All that is there now."""
-        with closing(open_oplog(self.engine.uri, origin=ORIGIN)) as oplog:
-            return self.archive_from(oplog, **wanted)
-
-    def archive_from(self, oplog: Oplog, **wanted: Any) -> Archived:
-        request = ArchiveRequest(self.source.name, once=True, **wanted)
-        warn = self.engine.recorder.warn
-        return archive_oplog(request, oplog, self.engine.repository, now, self.engine.stop, warn)
-
-    def time(self) -> ClusterTime:
-        time = self.source.client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
-        return ClusterTime(time.time, time.inc)
-
-    def slices(self) -> Slices:
-        with closing(open_oplog(self.engine.uri, origin=ORIGIN)) as oplog:
-            return Slices(self.engine.repository, oplog.replica_set, self.source.name)
-
-    def restore(
-        self,
-        until: ClusterTime,
-        into: Db,
-        request: RestoreRequest | None = None,
-        wrap: Callable[[MongoReplayer], Any] = lambda replayer: replayer,
-    ) -> PointOutcome:
-        engine = self.engine
-        reach = find_reach(engine.repository, self.source.name, until)
-        with (
-            closing(open_target(engine.uri, into.name, origin=ORIGIN)) as target,
-            closing(open_replayer(engine.uri, into.name, origin=ORIGIN)) as replayer,
-        ):
-            return restore_to_point(
-                request or RestoreRequest(), reach, engine.repository, target, wrap(replayer), engine.recorder, now,
-                engine.stop,
-            )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -587,72 +539,6 @@ def test_an_archiver_goes_on_from_the_newest_slice(point: Point) -> None:
     assert second.entries == 1
 
 
-def test_a_gap_is_never_bridged(point: Point, restored: Db) -> None:
-    """Another history: the known entry is not in the oplog. As with one that has rolled over."""
-
-    class Lost:
-        def __init__(self, oplog: Oplog) -> None:
-            self._oplog, self._lost = oplog, True
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(self._oplog, name)
-
-        def follow(self, after: ClusterTime, term: int) -> Iterator[Sequence[bytes]]:
-            wrong, self._lost = self._lost, False
-            return self._oplog.follow(after, term + 1 if wrong else term)
-
-    source = point.source
-    source["a"].insert_one({"_id": 0})
-    point.archive()
-    point.engine.back_up(source.name)
-    source["a"].insert_one({"_id": 1})
-    before = point.archive().until
-    source["a"].insert_one({"_id": 2})
-    lost = point.time()
-    source["a"].insert_one({"_id": 3})
-    with closing(open_oplog(point.engine.uri, origin=ORIGIN)) as oplog:
-        broken = point.archive_from(Lost(oplog))
-    assert "is not archived" in broken.gaps[0]
-    assert any("needs a new backup" in warning for warning in point.engine.recorder.warnings)
-    source["a"].insert_one({"_id": 4})
-    point.engine.back_up(source.name)
-    source["a"].insert_one({"_id": 5})
-    after = point.archive().until
-    with pytest.raises(TimeNotReachable) as refused:
-        point.restore(lost, restored)
-    assert str(before) in refused.value.hint
-    assert "after it" in refused.value.hint
-    assert restored.list_collection_names() == []
-    point.restore(before, restored)
-    assert restored["a"].count_documents({}) == 2
-    restored.client.drop_database(restored.name)
-    point.restore(after, restored)
-    assert restored["a"].count_documents({}) == 6
-
-
-def test_a_slice_that_is_lost_is_a_gap(point: Point, restored: Db) -> None:
-    point.source["a"].insert_one({"_id": 0})
-    point.archive()
-    point.engine.back_up(point.source.name)
-    for i in range(1, 4):
-        point.source["a"].insert_one({"_id": i})
-        until = point.archive().until
-    slices = point.slices()
-    slices.remove(slices.names()[2])
-    with pytest.raises(TimeNotReachable, match="cannot be reached"):
-        point.restore(until, restored)
-
-
-def test_a_time_behind_the_archive_is_refused_with_the_nearest(point: Point, restored: Db) -> None:
-    point.source["a"].insert_one({"_id": 0})
-    point.archive()
-    point.engine.back_up(point.source.name)
-    until = point.archive().until
-    with pytest.raises(TimeNotReachable) as refused:
-        point.restore(point_of(told(ClusterTime(until.seconds + 60, 0))), restored)
-    assert f"before it {told(ClusterTime(until.seconds - 1, 0))}" in refused.value.hint
-
-
 def test_on_the_command_line(mongod: Mongod, database: Db, restored: Db) -> None:
     """A repository beside the source, and an accident."""
     holdfast = Command(mongod.uri.replace("/?", f"/{database.name}?authSource=admin&"))
@@ -730,11 +616,3 @@ def test_slices_older_than_the_oldest_backup_are_pruned(point: Point, restored: 
     assert len(point.slices().names()) < before
     point.restore(until, restored)
     assert restored["a"].count_documents({}) == 4
-
-
-def test_an_oplog_that_does_not_hold_the_known_entry_is_a_gap(point: Point) -> None:
-    with (
-        closing(open_oplog(point.engine.uri, origin=ORIGIN)) as oplog,
-        pytest.raises(OplogGap, match="no longer holds"),
-    ):
-        next(iter(oplog.follow(ClusterTime(1, 1), 1)))

@@ -10,10 +10,10 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from holdfast.errors import NotAuthorized
-from tests.integration.engine.test_point_in_time import Point
 from tests.support.compare import differences, snapshot_of
 from tests.support.engine import Engine
 from tests.support.mongod import Mongod
+from tests.support.point import Point
 
 Db = Database[dict[str, Any]]
 
