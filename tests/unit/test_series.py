@@ -29,15 +29,37 @@ def raw(documents: list[dict[str, Any]]) -> bytes:
     return b"".join(map(bson.encode, documents))
 
 
-@given(DOCUMENTS)
-@example([{"a": {"b": bson.Int64(17)}}, {"": ZERO}, {"rate": Decimal128("45.00"), "b": 1}, {"a": ZERO, "b": 1}])
-def test_every_zero_timestamp_at_the_top_is_found_and_nothing_else(documents: list[dict[str, Any]]) -> None:
-    wanted = [index for index, one in enumerate(documents) if any(key != "_id" and one[key] == ZERO for key in one)]
+def zero_timestamps(documents: list[dict[str, Any]]) -> list[int]:
+    return [index for index, one in enumerate(documents) if any(key != "_id" and one[key] == ZERO for key in one)]
+
+
+@pytest.mark.parametrize("counted", [False, True])
+@given(documents=DOCUMENTS)
+@example(documents=[{"a": {"b": bson.Int64(17)}}, {"": ZERO}, {"rate": Decimal128("45.00"), "b": 1}, {"a": ZERO}])
+def test_every_zero_timestamp_at_the_top_is_found_and_nothing_else(
+    counted: bool, documents: list[dict[str, Any]]
+) -> None:
     first, found = 0, []
-    for batch in batches(raw(documents)):
+    for batch in batches(raw(documents), len(documents) if counted else None):
         found += [first + index for index, _ in batch.zero_timestamps()]
-        first += len(batch)
-    assert found == wanted
+        first += batch.count
+    assert found == zero_timestamps(documents)
+
+
+@given(DOCUMENTS)
+def test_what_was_counted_goes_at_once_where_a_command_takes_so_many(documents: list[dict[str, Any]]) -> None:
+    data = raw(documents)
+    (one,) = batches(data, len(documents))
+    assert (one.data, one.count) == (data, len(documents))
+
+
+@given(st.lists(st.dictionaries(NAMES, PLAIN, max_size=2), min_size=3, max_size=12))
+def test_what_was_counted_is_cut_where_a_command_does_not_take_so_many(documents: list[dict[str, Any]]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "_MOST_DOCUMENTS", 2)
+        made = list(batches(raw(documents), len(documents)))
+    assert b"".join(batch.data for batch in made) == raw(documents)
+    assert max(batch.count for batch in made) <= 2
 
 
 @given(DOCUMENTS, st.integers(1, 5), st.integers(5, 100))
@@ -51,8 +73,8 @@ def test_batches_are_all_documents_in_order_and_none_is_too_large(
         made = list(batches(data))
     assert b"".join(batch.data for batch in made) == data
     for batch in made:
-        assert len(batch) == len(list(split(batch.data))) <= most
-        assert len(batch.data) <= size or len(batch) == 1
+        assert batch.count == len(list(split(batch.data))) <= most
+        assert len(batch.data) <= size or batch.count == 1
 
 
 def test_what_is_no_series_of_documents_is_refused() -> None:

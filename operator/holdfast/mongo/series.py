@@ -5,14 +5,15 @@ An object for each document, and a call for each to encode it, take longer than 
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bson.raw_bson import RawBSONDocument
 
 from holdfast.repository.documents import bounds, elements
 
-_MOST_DOCUMENTS = 5_000
+_MOST_DOCUMENTS = 20_000
+"""A server takes up to 100,000 (``maxWriteBatchSize``)."""
 _MOST_BYTES = 12 * 1024 * 1024
 _EMPTY = b"\x05\0\0\0\0"
 _TIMESTAMP = 0x11
@@ -37,45 +38,45 @@ class Series(RawBSONDocument):
 
 @dataclass(frozen=True)
 class Batch:
-    """As many documents of a chunk as go into one command. ``bounds``: where each begins, and where the last one
-    ends."""
+    """As many documents as go into one command."""
 
-    chunk: bytes
-    bounds: Sequence[int]
-
-    @property
-    def data(self) -> bytes:
-        return self.chunk[self.bounds[0] : self.bounds[-1]]
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
+    data: bytes
+    count: int
 
     def zero_timestamps(self) -> Iterator[tuple[int, RawBSONDocument]]:
         """The documents with a Timestamp(0, 0) at the top, in whose place the server puts its own time; with their
         positions."""
+        hits = list(_PERHAPS_ZERO.finditer(self.data))
+        found = bounds(self.data) if hits else []
         perhaps = set()
-        for hit in _PERHAPS_ZERO.finditer(self.chunk, self.bounds[0], self.bounds[-1]):
-            index = bisect_right(self.bounds, hit.start()) - 1
+        for hit in hits:
+            index = bisect_right(found, hit.start()) - 1
             # After such a field comes the type of another, or the zero that ends the document.
-            last = self.bounds[index + 1] - 1
-            if hit.end() == last or (hit.end() < last and self.chunk[hit.end()]):
+            last = found[index + 1] - 1
+            if hit.end() == last or (hit.end() < last and self.data[hit.end()]):
                 perhaps.add(index)
         # Looked at closely only where it may be so: that is a hundred times the work.
         for index in sorted(perhaps):
-            document = self.chunk[self.bounds[index] : self.bounds[index + 1]]
+            document = self.data[found[index] : found[index + 1]]
             if _has_zero_timestamp(document):
                 yield index, RawBSONDocument(document)
 
 
-def batches(data: bytes) -> Iterator[Batch]:
-    """The documents of a chunk, in batches that a server takes. DamagedBackup if they are none."""
+def batches(data: bytes, count: int | None = None) -> Iterator[Batch]:
+    """The documents of a chunk, in batches that a server takes. DamagedBackup if they are none.
+
+    ``count``: how many there should be. Where so many go into one command, nobody but the server looks at them.
+    """
+    if count is not None and count <= _MOST_DOCUMENTS and len(data) <= _MOST_BYTES:
+        yield Batch(data, count)
+        return
     found = bounds(data)
     first, count = 0, len(found) - 1
     while first < count:
         begin = found[first]
         fitting = bisect_right(found, begin + _MOST_BYTES) - 1
         last = max(first + 1, min(fitting, first + _MOST_DOCUMENTS))  # one that is larger by itself goes alone
-        yield Batch(data, found[first : last + 1])
+        yield Batch(data[begin : found[last]], last - first)
         first = last
 
 

@@ -94,7 +94,13 @@ class MongoTarget:
             self._client.admin.command({"renameCollection": source, "to": target, "dropTarget": replace})
 
     def insert(
-        self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False, once_into: bytes | None = None
+        self,
+        collection: CollectionInfo,
+        data: bytes,
+        *,
+        count: int | None = None,
+        only_missing: bool = False,
+        once_into: bytes | None = None,
     ) -> int:
         name = collection.name
         into = self._db.get_collection(_data_name(collection))
@@ -104,7 +110,7 @@ class MongoTarget:
         known = only_missing or once_into is not None
         with self._translated(f"Inserting into {name!r} in {self.database!r}"):
             inserted = 0
-            for batch in batches(data):
+            for batch in batches(data, count):
                 # The command itself: the driver's own way around it takes as long as the server does.
                 reply = self._db.command(
                     {
@@ -129,14 +135,14 @@ class MongoTarget:
                         f"The server refused {len(failed)} documents of collection {name!r}; the first: "
                         f"{failed[0].get('errmsg', '')[:200]}"
                     )
-                if reply["n"] + len(errors) != len(batch):
-                    raise CollectionFailed(f"The server took {reply['n']} of {len(batch)} documents of {name!r}.")
+                if reply["n"] + len(errors) != batch.count:
+                    raise CollectionFailed(f"The server took {reply['n']} of {batch.count} documents of {name!r}.")
                 # What we inserted ourselves and heard nothing of may have its timestamp still to come.
                 left_alone = {error["index"] for error in errors} if only_missing else set()
                 for index, document in batch.zero_timestamps():
                     if index not in left_alone:
                         _put_as_it_is(into, document, bypass=bypass)
-                inserted += len(batch) if once_into else reply["n"]
+                inserted += batch.count if once_into else reply["n"]
         return inserted
 
     def repeat(self, writes: Sequence[Operation]) -> None:

@@ -61,11 +61,18 @@ class Target(Protocol):
         ...
 
     def insert(
-        self, collection: CollectionInfo, data: bytes, *, only_missing: bool = False, once_into: bytes | None = None
+        self,
+        collection: CollectionInfo,
+        data: bytes,
+        *,
+        count: int | None = None,
+        only_missing: bool = False,
+        once_into: bytes | None = None,
     ) -> int:
         """Insert raw documents that follow one another, in order into a capped collection, and return how many. Any
         write error raises; with ``only_missing``, a duplicate key is none.
 
+        ``count``: how many there are, where that is known; CollectionFailed if the server finds another number.
         ``once_into``: the UUID of the collection that is meant. CollectionFailed if another one has the name, or none.
         What is there already counts as inserted by an earlier call that nobody heard the end of. Not for a capped
         collection, and only where ``writes_by_uuid``."""

@@ -19,9 +19,8 @@ class Insertion:
     """Chunks to be read, proven by their ids, and inserted one after the other."""
 
     collection: CollectionInfo
-    chunks: tuple[bytes, ...]
-    documents: int
-    """That the chunks hold by their list."""
+    chunks: tuple[tuple[bytes, int], ...]
+    """Their ids, and how many documents each holds by the list of chunks."""
     once_into: bytes | None = None
     """As :meth:`holdfast.ports.Target.insert` takes it."""
 
@@ -78,7 +77,7 @@ def insertions(
     """A few chunks each; all of them for a capped collection, of which the order is a part."""
     step = None if collection.capped else _CHUNKS_AT_ONCE
     while part := list(islice(refs, step)):
-        yield Insertion(collection, tuple(ref.id for ref in part), sum(ref.documents for ref in part), once_into)
+        yield Insertion(collection, tuple((ref.id, ref.documents) for ref in part), once_into)
 
 
 @contextmanager
@@ -109,20 +108,20 @@ def _insert(
     task: Insertion, target: Target, repository: Repository, advanced: Advanced[RestoreTask, Sum], stop: Event
 ) -> Sum:
     documents = size = 0
-    for chunk_id in task.chunks:
+    for chunk_id, count in task.chunks:
         if stop.is_set():
             raise Interrupted(
                 f"The restore was stopped in collection {task.collection.name!r}.", hint="It is not complete."
             )
         data = repository.read_chunk(chunk_id)
-        documents += target.insert(task.collection, data, once_into=task.once_into)
+        inserted = target.insert(task.collection, data, count=count, once_into=task.once_into)
+        if inserted != count:
+            raise CollectionFailed(
+                f"A chunk of collection {task.collection.name!r} holds {inserted} documents; its list says {count}."
+            )
+        documents += inserted
         size += len(data)
         advanced(task, Sum(documents, size))
-    if documents != task.documents:
-        raise CollectionFailed(
-            f"The chunks of collection {task.collection.name!r} hold {documents} documents where their list says "
-            f"{task.documents}."
-        )
     return Sum(documents, size)
 
 
