@@ -83,6 +83,11 @@ def test_a_reader_that_has_read_enough_hears_no_complaint() -> None:
     assert (done.returncode, done.stderr) == (1, "")
 
 
+def test_a_command_without_any_output_ends_well() -> None:
+    done = subprocess.run(["/bin/sh", "-c", f"exec {HOLDFAST} version >&- 2>&-"], timeout=60)
+    assert done.returncode == 0
+
+
 def test_nothing_of_the_interpreters_end_is_waited_for() -> None:
     body = "import atexit; atexit.register(print, 'the end of the interpreter')"
     assert end(body).stdout == ""

@@ -39,6 +39,8 @@ def _code_of(command: Callable[[], object]) -> int:
 
 def _write_out() -> int:
     """Let standard output go where it goes; the exit code, if it does not."""
+    if sys.stdout is None:  # closed by whoever started us
+        return 0
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -54,5 +56,6 @@ def _leave(code: int) -> NoReturn:
     those of the library for object stores may abort in it."""
     if "kubernetes" in sys.modules:  # which removes there the files that it made of a kubeconfig's keys
         sys.exit(code)
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     os._exit(code)
