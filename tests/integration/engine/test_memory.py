@@ -16,7 +16,7 @@ Db = Database[dict[str, Any]]
 SMALL, LARGE = 64, 320
 """MiB. The pipeline itself holds 32 MiB and a reply of the server 16."""
 TRIES = {SMALL: 1, LARGE: 3}
-"""The least of these counts: how threads meet moves a peak by a fifth, and what grows with the data is there each time."""
+"""The least of these counts: chance moves a peak by a fifth, and what grows with the data is there each time."""
 
 
 def fill(database: Db, mebibytes: int) -> None:
