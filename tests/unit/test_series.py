@@ -49,8 +49,20 @@ def test_every_zero_timestamp_at_the_top_is_found_and_nothing_else(
 @given(DOCUMENTS)
 def test_what_was_counted_goes_at_once_where_a_command_takes_so_many(documents: list[dict[str, Any]]) -> None:
     data = raw(documents)
-    (one,) = batches(data, len(documents))
-    assert (one.data, one.count) == (data, len(documents))
+    made = [(one.data, one.count) for one in batches(data, len(documents))]
+    assert made == ([(data, len(documents))] if documents else [])
+
+
+@given(DOCUMENTS, st.integers(5, 100))
+def test_what_was_counted_goes_in_pieces_that_a_command_takes(documents: list[dict[str, Any]], size: int) -> None:
+    data = raw(documents)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(series, "_MOST_BYTES", size)
+        made = list(batches(data, len(documents)))
+    assert b"".join(batch.data for batch in made) == data
+    for batch in made:
+        assert batch.count == len(list(split(batch.data)))
+        assert len(batch.data) <= size or batch.count == 1
 
 
 @given(st.lists(st.dictionaries(NAMES, PLAIN, max_size=2), min_size=3, max_size=12))

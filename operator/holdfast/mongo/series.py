@@ -14,7 +14,8 @@ from holdfast.repository.documents import bounds, elements
 
 _MOST_DOCUMENTS = 20_000
 """A server takes up to 100,000 (``maxWriteBatchSize``)."""
-_MOST_BYTES = 12 * 1024 * 1024
+_MOST_BYTES = 4 * 1024 * 1024
+"""A server takes 48 MB. The driver copies what it sends three times."""
 _EMPTY = b"\x05\0\0\0\0"
 _TIMESTAMP = 0x11
 _PERHAPS_ZERO = re.compile(rb"\x11[^\0]*\0{9}")
@@ -65,19 +66,19 @@ class Batch:
 def batches(data: bytes, count: int | None = None) -> Iterator[Batch]:
     """The documents of a chunk, in batches that a server takes. DamagedBackup if they are none.
 
-    ``count``: how many there should be. Where so many go into one command, nobody but the server looks at them.
+    ``count``: how many there should be. At the last of them, as many as go into one command, only the server looks.
     """
-    if count is not None and count <= _MOST_DOCUMENTS and len(data) <= _MOST_BYTES:
-        yield Batch(data, count)
-        return
-    found = bounds(data)
-    first, count = 0, len(found) - 1
-    while first < count:
+    trusting = count is not None and count <= _MOST_DOCUMENTS
+    found = bounds(data, max(0, len(data) - _MOST_BYTES)) if trusting else bounds(data)
+    first, cut = 0, len(found) - 1
+    while first < cut:
         begin = found[first]
         fitting = bisect_right(found, begin + _MOST_BYTES) - 1
         last = max(first + 1, min(fitting, first + _MOST_DOCUMENTS))  # one that is larger by itself goes alone
         yield Batch(data[begin : found[last]], last - first)
         first = last
+    if found[-1] < len(data):
+        yield Batch(data[found[-1] :], (count or 0) - cut)
 
 
 def _has_zero_timestamp(document: bytes) -> bool:

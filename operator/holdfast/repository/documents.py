@@ -127,13 +127,15 @@ def _unordered_elements(document: bytes) -> Iterator[bytes]:
         yield _INT32.pack(len(value)) + bytes((kind,)) + name + b"\0" + value
 
 
-def bounds(data: bytes) -> list[int]:
-    """Where each document of a chunk begins, and where the last one ends. DamagedBackup if lengths do not add up."""
+def bounds(data: bytes, until: int | None = None) -> list[int]:
+    """Where each document of a chunk begins, and where the last one ends; or only of those that begin before ``until``.
+    DamagedBackup if lengths do not add up."""
     position, total = 0, len(data)
+    last = total if until is None else min(until, total)
     found = [0]
     append, unpack = found.append, _INT32.unpack_from
     try:
-        while position < total:
+        while position < last:
             (size,) = unpack(data, position)
             if size < _MINIMUM_SIZE:
                 break
@@ -141,7 +143,7 @@ def bounds(data: bytes) -> list[int]:
             append(position)
     except struct.error:  # fewer bytes than a length takes
         pass
-    if position != total:
+    if position < last or position > total:
         begin = position if position < total else found[-2]
         raise DamagedBackup(f"A chunk is not a series of BSON documents: byte {begin} of {total}.")
     return found
