@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import bench.lean  # noqa: F401
+import bench.lean  # noqa: F401 (ahead of all that takes more along)
 import holdfast.cli.worker_archive  # noqa: F401 (the pod has it all in memory)
 from holdfast.cli.options import repository_at, stop_on_signals
 from holdfast.mongo.oplog import MongoOplog

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.latency import p99_while
-from bench.measure import Cost, measured
+from bench.measure import Cost, measured, settle
 from bench.table import Row
 from tests.support.mongo_tools import mongodump, mongorestore
 from tests.support.mongod import Mongod
@@ -59,10 +59,9 @@ class Engine:
         return self.holdfast("restore", "latest", "--repository", repository, "--database", "copy", "--json", *more)
 
     def begin_anew(self) -> None:
-        """Remove what was restored, and have the server write out all that it holds back, so that nobody pays for what
-        came before."""
+        """Without what was restored."""
         self.client.drop_database("copy")
-        self.client.admin.command("fsync")
+        settle(self.client)
 
     def baseline(self, *arguments: str | Path) -> Cost:
         return measured([sys.executable, "-m", "bench.baseline", *arguments])

@@ -6,6 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
 
 _LOOK_SECONDS = 0.02
 
@@ -48,6 +51,11 @@ def measured(command: Sequence[str | Path], environment: Mapping[str, str] | Non
         raise BenchError(f"{command[0]} {command[1]} ended with {process.returncode}: {output[-500:]}")
     cpu = after.children_user - before.children_user + after.children_system - before.children_system
     return Cost(seconds, cpu, peak, output)
+
+
+def settle(client: MongoClient[Any]) -> None:
+    """Have the server write out all that it holds back, so that nobody pays for what came before."""
+    client.admin.command("fsync")
 
 
 def _family(pid: int) -> list[int]:

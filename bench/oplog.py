@@ -18,7 +18,7 @@ from threading import Event, Thread
 from pymongo import UpdateOne
 from pymongo.collection import Collection
 
-from bench.measure import BenchError, Cost, measured
+from bench.measure import BenchError, Cost, measured, settle
 from bench.table import Row, write
 from tests.support.mongod import Mongod
 
@@ -63,10 +63,6 @@ class Site:
     def command(self, *arguments: str) -> list[str | Path]:
         return [HOLDFAST, *arguments, "--repository", self.repository, "--uri-file", self.uri_file]
 
-    def settle(self) -> None:
-        """Have the server write out all that it holds back, so that nobody pays for what came before."""
-        self.mongod.client.admin.command("fsync")
-
     def archive(self) -> Cost:
         return measured(self.command("archive-oplog", "--database", DATABASE, "--once"))
 
@@ -96,7 +92,7 @@ def rows(rounds: int) -> Sequence[Row]:
             print(f"An oplog, round {number + 1} of {rounds}", file=sys.stderr)
             site.archive()  # up to here: what a replay wrote is not to be measured
             site.write(OPERATIONS)
-            site.settle()
+            settle(site.mongod.client)
             captured.append(OPERATIONS / site.archive().seconds)
             replayed.append(_replay(site, (number + 1) * OPERATIONS))
         memory, share = _steady(site)

@@ -33,6 +33,14 @@ class ReplicaSet:
         self._clients = ExitStack()
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _begin(self) -> None:
         for port in self.ports:
             self.start(port)
         members = [{"_id": index, "host": f"{LOOPBACK}:{port}"} for index, port in enumerate(self.ports)]
@@ -41,13 +49,12 @@ class ReplicaSet:
             "replSetInitiate", {"_id": REPLICA_SET, "members": members, "settings": settings}
         )
         self.wait_until_all_follow(self.primary())
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._clients.close()
-        for port in self.ports:
+        for port in self._processes:
             self.send(port, signal.SIGKILL)
         rmtree(self.directory, ignore_errors=True)
 

@@ -66,10 +66,11 @@ class Batch:
 def batches(data: bytes, count: int | None = None) -> Iterator[Batch]:
     """The documents of a chunk, in batches that a server takes. DamagedBackup if they are none.
 
-    ``count``: how many there should be. At the last of them, as many as go into one command, only the server looks.
+    ``count``: how many there should be. Where that is known, nobody but the server looks at the last of them, as many
+    as go into one command.
     """
-    trusting = count is not None and count <= _MOST_DOCUMENTS
-    found = bounds(data, max(0, len(data) - _MOST_BYTES)) if trusting else bounds(data)
+    walked = len(data) if count is None or count > _MOST_DOCUMENTS else max(0, len(data) - _MOST_BYTES)
+    found = bounds(data, walked)
     first, cut = 0, len(found) - 1
     while first < cut:
         begin = found[first]
@@ -77,8 +78,8 @@ def batches(data: bytes, count: int | None = None) -> Iterator[Batch]:
         last = max(first + 1, min(fitting, first + _MOST_DOCUMENTS))  # one that is larger by itself goes alone
         yield Batch(data[begin : found[last]], last - first)
         first = last
-    if found[-1] < len(data):
-        yield Batch(data[found[-1] :], (count or 0) - cut)
+    if count is not None and found[-1] < len(data):
+        yield Batch(data[found[-1] :], count - cut)
 
 
 def _has_zero_timestamp(document: bytes) -> bool:

@@ -78,17 +78,12 @@ def test_five_times_the_data_takes_about_the_same_memory_out_and_in(
         here = folder(tmp_path, f"here{size}")
         peak(database, mongod, "backup", "--repository", here, "--collection", "c")
         for form in ("archive", "json"):
-            tries = []
-            for number in range(TRIES[size]):
-                output = f"{tmp_path}/{form}{size}-{number}"
-                words = ("--repository", here, "--format", form, "--output", output)
-                tries.append(peak(database, mongod, "export", "latest", *words))
-            peaks[form].append(min(tries))
-        tries = []
-        for number in range(TRIES[size]):
-            archive, there = f"{tmp_path}/archive{size}-0", folder(tmp_path, f"there{size}-{number}")
-            tries.append(peak(database, mongod, "import", archive, "--repository", there))
-        peaks["import"].append(min(tries))
+            outputs = [f"{tmp_path}/{form}{size}-{number}" for number in range(TRIES[size])]
+            words = ("export", "latest", "--repository", here, "--format", form, "--output")
+            peaks[form].append(min(peak(database, mongod, *words, output) for output in outputs))
+        there = [folder(tmp_path, f"there{size}-{number}") for number in range(TRIES[size])]
+        archive = f"{tmp_path}/archive{size}-0"
+        peaks["import"].append(min(peak(database, mongod, "import", archive, "--repository", one) for one in there))
     for used in peaks.values():
         assert used[1] < used[0] * 1.25, peaks
         assert used[1] < 256 * 1024, peaks
